@@ -1,0 +1,60 @@
+/**
+ * Long work that stays interruptible. Parsers and walks are synchronous; a long one is a generator that yields now and then,
+ * so that the terminal can run it in one go and the debug adapter can answer other requests in between and cancel it.
+ */
+export interface Progress {
+  /** What is being done: "Sweeping memory for tasks". */
+  readonly message: string;
+  /** 0 to 1, where known. */
+  readonly fraction?: number;
+}
+
+export type Work<T> = Generator<Progress, T, void>;
+
+/** Thrown by `runSliced` when its token was cancelled. Never a sign of bad data. */
+export class Cancelled extends Error {
+  constructor() {
+    super("cancelled");
+    this.name = "Cancelled";
+  }
+}
+
+export interface CancelToken {
+  readonly cancelled: boolean;
+}
+
+/** Runs to the end without a pause. */
+export function runNow<T>(work: Work<T>, onProgress?: (progress: Progress) => void): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    onProgress?.(step.value);
+  }
+}
+
+/**
+ * Runs in slices of about `sliceMs` milliseconds, giving the event loop a turn in between.
+ * @throws Cancelled once `token.cancelled` is seen; the generator is closed so that its `finally` blocks run.
+ */
+export async function runSliced<T>(
+  work: Work<T>,
+  options: { readonly sliceMs?: number; readonly token?: CancelToken; readonly onProgress?: (progress: Progress) => void } = {},
+): Promise<T> {
+  const slice = options.sliceMs ?? 20;
+  let started = performance.now();
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - started >= slice) {
+      options.onProgress?.(step.value);
+      await new Promise<void>((resume) => {
+        setImmediate(resume);
+      });
+      if (options.token?.cancelled === true) {
+        work.return(undefined as never);
+        throw new Cancelled();
+      }
+      started = performance.now();
+    }
+  }
+}
