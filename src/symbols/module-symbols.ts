@@ -1,0 +1,125 @@
+import type { LinkAddress } from "../base/brand";
+import type { Problem } from "../base/problem";
+import type { Work } from "../base/work";
+import type { Memory, Registers } from "../snapshot/snapshot";
+import type { SourcePosition, Type, TypeRef } from "./type-model";
+
+/**
+ * What is known about one module: code, lines, types, variables, unwinding. Everything is decoded when asked and cached.
+ * Total: unknown or damaged gives `undefined` or an empty list, and `problems` tells.
+ */
+export interface ModuleSymbols {
+  readonly format: "dwarf" | "pdb" | "symbol table" | "none";
+  /** Debug info has layouts (types with members), not only lines: without them no await chain can be read. */
+  readonly hasTypes: boolean;
+  problems(): readonly Problem[];
+
+  // --- code
+  /** The function that covers `at`, inlined ones not counted. */
+  functionAt(at: LinkAddress): FunctionInfo | undefined;
+  /** The physical function and all functions inlined at `at`, innermost first, each with its own file and line. Never empty where a symbol covers `at`. */
+  framesAt(at: LinkAddress): readonly CodeFrame[];
+  /** File and line rows of the code range [low, high), in address order. */
+  lineRows(low: LinkAddress, high: LinkAddress): readonly LineRow[];
+  /**
+   * Functions whose path without generic arguments and hash equals `path` ("tokio::runtime::task::raw::poll"): each instance once, by start address.
+   * Cheap where a symbol table exists: no debug info is read before `typeArguments` is asked.
+   */
+  functionsNamed(path: string): readonly FunctionInfo[];
+  /** Variables and parameters visible at `at`, innermost inline scope first. */
+  localsAt(at: LinkAddress): readonly LocalVariable[];
+
+  // --- types
+  type(ref: TypeRef): Type;
+  /**
+   * Types with exactly this qualified name (generic arguments included). `near`: a type of the unit to search first; when it is found there
+   * only that one is returned. Without `near`, or not found there, all units are searched (slow once, then indexed).
+   */
+  typesNamed(name: string, near?: TypeRef): readonly TypeRef[];
+  /** All coroutine types, streamed over all units. Slow; for executors that nobody knows. */
+  coroutineTypes(): Work<readonly TypeRef[]>;
+
+  // --- variables
+  /** The concrete type and trait of the trait-object vtable at `at`. */
+  vtableAt(at: LinkAddress): VtableInfo | undefined;
+  /** Statics and thread-locals whose path equals `path`, or begins with `path` followed by "::". */
+  variablesNamed(path: string): readonly StaticVariable[];
+  /** The symbol that covers this data or code address, and how far into it. */
+  symbolAt(at: LinkAddress): { readonly name: string; readonly offset: number } | undefined;
+  /** The static variable that covers `at`, where debug info or a symbol tells its name. */
+  variableAt(at: LinkAddress): StaticVariable | undefined;
+
+  // --- unwinding
+  /**
+   * The registers of the caller, from `registers` of the frame at `pc` (absolute) in a module loaded at `bias`.
+   * `pc` must already be adjusted (minus one for a return address) by the caller. `undefined`: no rule, or memory missing.
+   * `isSignalFrame` tells the caller not to adjust the next pc.
+   */
+  unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined;
+  close(): void;
+}
+
+export interface Unwound {
+  /** pc slot = return address; sp slot = CFA. Registers without a rule are carried over (callee-saved) or 0 with `known` bit clear. */
+  readonly registers: Registers;
+  readonly isSignalFrame: boolean;
+  /** The outermost frame: the unwind rules say that there is no caller. */
+  readonly isRoot: boolean;
+}
+
+export interface FunctionInfo {
+  /** Path as Rust writes it, without hash: "zoo::deadlock_a::{async_fn#0}", "core::ptr::drop_in_place<T>"; demangled symbol where there is no debug info. */
+  readonly name: string;
+  readonly linkageName?: string;
+  readonly low: LinkAddress;
+  readonly high: LinkAddress;
+  /** First line of the function, resolved when asked. */
+  readonly declared?: SourcePosition;
+  /** Generic arguments by name (T, S, F ...). Empty where the debug info has none. Reading them may decode a unit. */
+  typeArguments(): readonly { readonly name: string; readonly type: TypeRef }[];
+}
+
+export interface CodeFrame {
+  readonly name: string;
+  readonly position?: SourcePosition;
+  readonly inlined: boolean;
+  readonly function: FunctionInfo | undefined;
+}
+
+export interface LineRow {
+  readonly address: LinkAddress;
+  readonly position: SourcePosition;
+  readonly isStatement: boolean;
+}
+
+export interface VtableInfo {
+  readonly concrete: TypeRef;
+  /** "core::future::future::Future" with its generics and bindings, as the debug info names it. */
+  readonly trait: string;
+  readonly low: LinkAddress;
+  readonly size: number;
+}
+
+export interface StaticVariable {
+  readonly name: string;
+  readonly type: TypeRef | undefined;
+  readonly place: { readonly kind: "static"; readonly at: LinkAddress } | { readonly kind: "thread-local"; readonly offset: number };
+  readonly declared?: SourcePosition;
+}
+
+export interface LocalVariable {
+  readonly name: string;
+  readonly isParameter: boolean;
+  readonly type: TypeRef;
+  readonly declared?: SourcePosition;
+  /** How deep in the inline chain it lives: 0 is the innermost function of `framesAt`. */
+  readonly inlineDepth: number;
+  /** Where the value is in this frame, for the given registers. */
+  locate(frame: { readonly registers: Registers; readonly cfa?: number; readonly bias: number; readonly memory: Memory }): LocalLocation;
+}
+
+export type LocalLocation =
+  | { readonly kind: "memory"; readonly at: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "optimised out" }
+  | { readonly kind: "unreadable"; readonly why: string };
