@@ -4,6 +4,13 @@ import tseslint from "typescript-eslint";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
+const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
+// prettier-ignore
+const nodeGlobals = [
+  "process", "console", "Buffer", "URL", "fetch", "performance", "AbortController", "AbortSignal", "TextDecoder", "TextEncoder",
+  "setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "queueMicrotask", "structuredClone",
+];
+
 export default tseslint.config(
   { ignores: ["dist/", "out/", ".cache/", "node_modules/", "test/fixtures/", "**/*.d.ts"] },
   eslint.configs.recommended,
@@ -57,21 +64,15 @@ export default tseslint.config(
     },
   },
   {
-    files: ["**/*.mjs", "**/*.js"],
-    languageOptions: {
-      globals: Object.fromEntries(
-        [
-          "process",
-          "console",
-          "Buffer",
-          "URL",
-          "fetch",
-          "setTimeout",
-          "clearTimeout",
-          "performance",
-          "AbortSignal",
-        ].map((name) => [name, "readonly"]),
-      ),
-    },
+    files: ["**/*.mjs", "**/*.cjs"],
+    languageOptions: { globals: readonly(nodeGlobals) },
+  },
+  {
+    files: ["**/*.cjs"],
+    languageOptions: { sourceType: "commonjs", globals: readonly(["require", "module", "__dirname"]) },
+  },
+  {
+    files: ["**/*.test.mjs"],
+    languageOptions: { globals: readonly(["describe", "it", "before", "after", "beforeEach", "afterEach"]) },
   },
 );
