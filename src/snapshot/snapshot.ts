@@ -71,6 +71,8 @@ export interface Thread {
 export interface Registers {
   readonly arch: Arch;
   readonly values: BigUint64Array;
+  /** 1 for each register whose value is known, 0 for one that a callee may have overwritten. Absent: all are known. */
+  readonly known?: Uint8Array;
 }
 
 export interface Module {

@@ -1,4 +1,4 @@
-import type { LinkAddress } from "../base/brand";
+import type { Address, LinkAddress } from "../base/brand";
 import type { Problem } from "../base/problem";
 import type { Work } from "../base/work";
 import type { Memory, Registers } from "../snapshot/snapshot";
@@ -51,7 +51,7 @@ export interface ModuleSymbols {
 
   // --- unwinding
   /**
-   * The registers of the caller, from `registers` of the frame at `pc` (absolute) in a module loaded at `bias`.
+   * The registers of the caller, from `registers` of the frame at `pc` (as the module's file counts) in a module loaded at `bias`.
    * `pc` must already be adjusted (minus one for a return address) by the caller. `undefined`: no rule, or memory missing.
    * `isSignalFrame` tells the caller not to adjust the next pc.
    */
@@ -60,8 +60,10 @@ export interface ModuleSymbols {
 }
 
 export interface Unwound {
-  /** pc slot = return address; sp slot = CFA. Registers without a rule are carried over (callee-saved) or 0 with `known` bit clear. */
+  /** pc slot = return address; sp slot = CFA. Registers without a rule are carried over (callee-saved) or marked as not `known`. */
   readonly registers: Registers;
+  /** Canonical frame address of the frame that was unwound. Differs from the new sp only in signal frames. */
+  readonly cfa?: Address;
   readonly isSignalFrame: boolean;
   /** The outermost frame: the unwind rules say that there is no caller. */
   readonly isRoot: boolean;
@@ -122,4 +124,9 @@ export type LocalLocation =
   | { readonly kind: "memory"; readonly at: number }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "optimised out" }
-  | { readonly kind: "unreadable"; readonly why: string };
+  | {
+      readonly kind: "unreadable";
+      readonly why: string;
+      /** What is left of a value of which a part is not kept: bytes, with 0 in `present` for those that are made up. */
+      readonly partial?: { readonly bytes: Uint8Array; readonly present: Uint8Array };
+    };
