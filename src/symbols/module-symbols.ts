@@ -56,6 +56,15 @@ export interface ModuleSymbols {
    * `isSignalFrame` tells the caller not to adjust the next pc.
    */
   unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined;
+
+  // --- image
+  /** Size and alignment of the block of thread-locals (ELF PT_TLS). Absent where the module has none or the file is not at hand. */
+  readonly threadLocals?: { readonly size: number; readonly align: number };
+  /**
+   * Each word of the image that the loader sets to load bias + `target`, from the file's relocations: what vtables hold where the dump
+   * left out the relocated pages. Absent where the format has no such thing.
+   */
+  forEachRelative?(visit: (place: LinkAddress, target: LinkAddress) => void): void;
   close(): void;
 }
 
