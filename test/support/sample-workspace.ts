@@ -1,0 +1,49 @@
+/**
+ * A folder as a person has it open when a dump of her service comes in: the sources, the dump, and the program beside it. `npm start`, the
+ * in-editor suite and the screenshots all use it. As a program: `sample-workspace.ts FOLDER` prints it as JSON.
+ */
+import { copyFileSync, cpSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { fixture } from "./fixtures";
+
+export interface SampleWorkspace {
+  readonly folder: string;
+  /** The dump, inside the folder. */
+  readonly dump: string;
+  /** The program it is a dump of, beside it. */
+  readonly program: string;
+  /** Where the compiler saw the sources -> where they are now. */
+  readonly sourceMap: Readonly<Record<string, string>>;
+}
+
+/** A link costs nothing, where the file system has them. */
+function place(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
+
+/** Makes the folder anew from the fixture set "sample". */
+export async function makeSampleWorkspace(folder: string): Promise<SampleWorkspace> {
+  const sample = await fixture("sample");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, ".vscode"), { recursive: true });
+  cpSync(sample.sourceDir, join(folder, "src"), { recursive: true });
+  const dump = join(folder, "crash.dmp");
+  place(sample.dumpPath, dump);
+  const program = join(folder, basename(sample.programPath));
+  place(sample.programPath, program);
+  const sourceMap = {};
+  writeFileSync(join(folder, ".vscode/settings.json"), JSON.stringify({ "grace.sourceMap": sourceMap }, null, 2));
+  return { folder, dump, program, sourceMap };
+}
+
+if (require.main === module) {
+  const [, , folder] = process.argv;
+  if (folder === undefined) throw new Error("usage: sample-workspace.ts FOLDER");
+  void makeSampleWorkspace(resolve(folder)).then((workspace) => {
+    process.stdout.write(`${JSON.stringify(workspace)}\n`);
+  });
+}
