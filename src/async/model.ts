@@ -130,6 +130,20 @@ export interface Hold {
   readonly evidence: Evidence;
 }
 
+/**
+ * A waker of a task that lies in memory: whoever holds it can wake the task. What kind of object that is (a timer
+ * node, a channel, another task's cell) is for the analysis to say.
+ */
+export interface StoredWaker {
+  /** Where the waker lies. */
+  readonly at: Address;
+  /** The task that it wakes: the address of its header. */
+  readonly header: Address;
+  /** The stack that it lies in, by thread id; such a one may be a leftover below the stack pointer (`isStale`). */
+  readonly thread?: number;
+  readonly isStale: boolean;
+}
+
 /** What an executor module answers. One folder under `executors/` per runtime implements it. */
 export interface ExecutorFamily {
   readonly name: string;
@@ -141,5 +155,7 @@ export interface AsyncWorld {
   readonly tasks: readonly Task[];
   /** What each OS thread is, in async words, by thread id. */
   readonly threadRoles: ReadonlyMap<number, string>;
+  /** Every waker of a task that memory holds, by address; found by the same sweep as the tasks. */
+  readonly wakers: readonly StoredWaker[];
   readonly problems: readonly Problem[];
 }
