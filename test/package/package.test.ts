@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { unzip } from "../support/unzip";
 
@@ -54,14 +54,12 @@ describe("the package", () => {
 
   before("is made by vsce", function () {
     this.timeout(120_000);
-    mkdirSync(cache, { recursive: true });
     for (const old of [vsix, unpacked]) rmSync(old, { recursive: true, force: true });
-    const vsce = join(root, "node_modules/@vscode/vsce/vsce");
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--out", vsix],
-      { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "scripts/package.mjs")], {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     assert.equal(status, 0, stdout + stderr);
     names = unzip(vsix, unpacked);
     manifest = JSON.parse(readFileSync(join(unpacked, "extension/package.json"), "utf8")) as Manifest;
@@ -88,11 +86,17 @@ describe("the package", () => {
   it("has an adapter that answers initialize from where it was unpacked", async () => {
     const answer = await askAdapter(join(unpacked, "extension/dist/adapter.js"), {
       ...{ seq: 1, type: "request", command: "initialize" },
-      arguments: { adapterID: "grace", clientID: "test", linesStartAt1: true, columnsStartAt1: true },
+      arguments: {
+        adapterID: "grace",
+        clientID: "test",
+        pathFormat: "path",
+        linesStartAt1: true,
+        columnsStartAt1: true,
+      },
     });
     assert.equal(answer["type"], "response");
     assert.equal(answer["command"], "initialize");
-    assert.equal(answer["success"], true);
+    assert.equal(answer["success"], true, JSON.stringify(answer));
   });
 
   it("has a command line that explains itself and refuses what is no dump with exit code 3", () => {
