@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly bytes: number;
   readonly pageSize: number;
   readonly process: ProcessInfo;
+  /** Where the main program starts (AT_ENTRY): minus its file's `e_entry` that is its load bias. */
+  readonly entry?: Address;
   readonly memory: Memory;
   /** Sorted by base. The main executable is the one with `isMain`. */
   readonly modules: readonly Module[];
@@ -61,6 +63,8 @@ export interface Thread {
   readonly registers?: Registers;
   /** Thread pointer: fs base on x86-64 Linux, tpidr_el0 on aarch64, TEB on Windows. */
   readonly threadPointer?: Address;
+  /** How the thread pointer is known: from a register, or found by the shape of the C library's thread descriptor (the dump has no fs base). */
+  readonly threadPointerFrom?: "register" | "search";
   /** Last system call where the dump tells it (x86-64 Linux `orig_rax`), -1 or absent: none. */
   readonly syscall?: number;
   /** Bounds of the stack where the dump tells them: [low, high). */
@@ -84,6 +88,8 @@ export interface Module {
   readonly isMain: boolean;
   /** GNU build id, lower-case hex. */
   readonly buildId?: string;
+  /** The build id is only its first 16 bytes (Breakpad and Crashpad keep no more). */
+  readonly buildIdIsPrefix?: true;
   /** CodeView record of a PE. */
   readonly pdb?: { readonly name: string; readonly guid: string; readonly age: number };
   /** PE time stamp, for symbol stores. */

@@ -1,0 +1,78 @@
+import { inflateSync } from "node:zlib";
+import * as zlib from "node:zlib";
+import { decompress as unzstd } from "fzstd";
+import { Cursor } from "../../bytes/cursor";
+
+/** More than any debug section of today; also what one ArrayBuffer can hold. */
+const largestSection = 4 * 1024 ** 3 - 1;
+/** deflate cannot exceed 1032:1; zstd can (RLE blocks), but no linker's output comes near. */
+const largestRatio = 1100;
+const largestZstdRatio = 64 * 1024;
+
+export interface Unpacked {
+  readonly bytes: Uint8Array;
+  /** Why there are fewer bytes than promised, or none. */
+  readonly problem?: string;
+}
+
+const nothing = (problem: string): Unpacked => ({ bytes: new Uint8Array(0), problem });
+
+function inflate(packed: Uint8Array, size: number): Unpacked {
+  if (size > largestSection || size > packed.length * largestRatio + 1024)
+    return nothing(`it claims to unpack to ${String(size)} bytes, which ${String(packed.length)} bytes cannot hold`);
+  try {
+    // Z_SYNC_FLUSH as the last flush: a cut stream gives what it has instead of an exception.
+    const bytes = inflateSync(packed, {
+      maxOutputLength: Math.max(size, 1),
+      chunkSize: Math.min(Math.max(size, 64), 1 << 20),
+      finishFlush: zlib.constants.Z_SYNC_FLUSH,
+    });
+    if (bytes.length !== size)
+      return { bytes, problem: `it unpacks to ${String(bytes.length)} of ${String(size)} bytes` };
+    return { bytes };
+  } catch (error) {
+    return nothing(`its compressed bytes are damaged (${error instanceof Error ? error.message : "zlib failed"})`);
+  }
+}
+
+interface ZstdCapable {
+  zstdDecompressSync?: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+}
+
+function unpackZstd(packed: Uint8Array, size: number): Unpacked {
+  if (size > largestSection || size > packed.length * largestZstdRatio + 1024)
+    return nothing(`it claims to unpack to ${String(size)} bytes, which ${String(packed.length)} bytes cannot hold`);
+  try {
+    const native = (zlib as ZstdCapable).zstdDecompressSync;
+    // Node has zstd since 22.15; before, the JavaScript decoder does it at a third of the speed.
+    // It is 4 times slower when given the output buffer, so it makes its own.
+    const bytes = native === undefined ? unzstd(packed) : native(packed, { maxOutputLength: Math.max(size, 1) });
+    if (bytes.length !== size)
+      return { bytes, problem: `it unpacks to ${String(bytes.length)} of ${String(size)} bytes` };
+    return { bytes };
+  } catch (error) {
+    return nothing(`its compressed bytes are damaged (${error instanceof Error ? error.message : "zstd failed"})`);
+  }
+}
+
+/** Unpacks an SHF_COMPRESSED section: Elf64_Chdr {type, reserved, size, align}, then the stream (gABI, Compressed Sections). */
+export function unpackCompressedSection(section: Uint8Array): Unpacked {
+  const cursor = new Cursor(section);
+  const type = cursor.u32();
+  cursor.skip(4);
+  const size = cursor.u64();
+  cursor.skip(8);
+  if (cursor.failed) return nothing("its compression header is cut");
+  const packed = section.subarray(24);
+  if (type === 1) return inflate(packed, size);
+  if (type === 2) return unpackZstd(packed, size);
+  return nothing(`its compression type ${String(type)} is not known`);
+}
+
+/** Unpacks a GNU-style `.zdebug_*` section: "ZLIB", the size as a big-endian u64, then the zlib stream. */
+export function unpackZdebugSection(section: Uint8Array): Unpacked {
+  if (section.length < 12 || section[0] !== 0x5a || section[1] !== 0x4c || section[2] !== 0x49 || section[3] !== 0x42)
+    return nothing("it does not start with ZLIB");
+  const view = new DataView(section.buffer, section.byteOffset, section.byteLength);
+  return inflate(section.subarray(12), view.getUint32(4, false) * 2 ** 32 + view.getUint32(8, false));
+}
