@@ -33,6 +33,12 @@ export const checks = [
   { name: "eslint", mend: "npx eslint --fix", run: () => node(bin("eslint/bin/eslint.js"), "--max-warnings=0") },
 ];
 
+/** The first complaints: one type that is missing can make a thousand. */
+function shorten(output, most = 80) {
+  const lines = output.split("\n");
+  return lines.length <= most ? output : [...lines.slice(0, most), `... and ${lines.length - most} lines more`].join("\n");
+}
+
 /** Runs all checks and prints what they found. @returns the names of those that failed */
 export async function lint() {
   const failed = [];
@@ -40,7 +46,7 @@ export async function lint() {
     const { code, output } = await check.run();
     console.log(`  ${code === 0 ? "✔" : "✘"} ${check.name}`);
     if (code === 0) continue;
-    console.log(output.trimEnd());
+    console.log(shorten(output.trimEnd()));
     console.log(`  To mend it: ${check.mend}`);
     failed.push(check.name);
   }
