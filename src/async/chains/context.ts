@@ -1,0 +1,102 @@
+import type { Address } from "../../base/brand";
+import { ProblemLog } from "../../base/problem";
+import { anyMember, memberPlace, membersOf, readPointer, typeOf } from "../../rust/place";
+import type { Place } from "../../rust/place";
+import type { LoadedModule, Program } from "../../symbols/program";
+import type { SourcePosition, Type, TypeRef } from "../../symbols/type-model";
+import type { FutureEntry, FutureTable } from "../futures/entry";
+import { allFutures } from "../futures/all";
+import type { AsyncWorld, Task } from "../model";
+import { typePath } from "./type-path";
+import type { TypePath } from "./type-path";
+
+/** What is worked out once per type. */
+export interface TypeFacts {
+  readonly type: Type;
+  readonly path: TypePath;
+  readonly entry: FutureEntry | undefined;
+  /** Set by the future-like test; absent while not asked, or when the answer was cut by a bound. */
+  futureLike?: boolean;
+  /** Where a macro's await stands in the program's own file, by state index. */
+  macroPositions?: Map<number, SourcePosition | undefined>;
+}
+
+/** Everything that the walk of a chain needs to know beside the future itself. Holds the caches; made once per dump. */
+export interface ChainContext {
+  readonly program: Program;
+  readonly tasks: readonly Task[];
+  readonly table: FutureTable;
+  /** The task whose header lies at that address. */
+  taskAt(header: Address): Task | undefined;
+  /** The task that a `core::task::Waker` would wake; undefined: none that is known (a foreign waker, or garbage). */
+  taskOfWaker(waker: Place): Task | undefined;
+  /** A lower bound of "now", monotonic nanoseconds: the last tick of any runtime's timer wheel. */
+  readonly nowNs: bigint | undefined;
+  factsOf(module: LoadedModule, type: TypeRef): TypeFacts;
+  /** The owner of a lock's queue (a Mutex of its Semaphore), where the walk has met it: two names of one resource. */
+  readonly owners: Map<Address, Address>;
+  readonly problems: ProblemLog;
+}
+
+export function makeChainContext(
+  program: Program,
+  world: AsyncWorld,
+  table: FutureTable = allFutures(),
+): ChainContext {
+  const byHeader = new Map<Address, Task>(world.tasks.map((task) => [task.address, task]));
+  const facts = new Map<LoadedModule, Map<TypeRef, TypeFacts>>();
+  const taskAt = (header: Address): Task | undefined => byHeader.get(header);
+  return {
+    program,
+    tasks: world.tasks,
+    table,
+    taskAt,
+    taskOfWaker: (waker) => {
+      const data = wakerData(waker);
+      return data === undefined ? undefined : taskAt(data);
+    },
+    nowNs: latestTick(world),
+    factsOf: (module, ref) => {
+      let perModule = facts.get(module);
+      if (perModule === undefined) facts.set(module, (perModule = new Map()));
+      let known = perModule.get(ref);
+      if (known === undefined) {
+        const type = module.symbols.type(ref);
+        const path = typePath(type.name);
+        known = { type, path, entry: path.kind === "type" ? table.find("type", path.path) : undefined };
+        perModule.set(ref, known);
+      }
+      return known;
+    },
+    owners: new Map(),
+    problems: new ProblemLog(),
+  };
+}
+
+function latestTick(world: AsyncWorld): bigint | undefined {
+  let latest: bigint | undefined;
+  for (const { clock } of world.executors) {
+    if (clock === undefined) continue;
+    const now = clock.startNs + BigInt(Math.max(0, Math.floor(clock.elapsedMs))) * 1_000_000n;
+    if (latest === undefined || now > latest) latest = now;
+  }
+  return latest;
+}
+
+/** `Waker{waker: RawWaker{data, vtable}}`: the data word. */
+export function wakerData(waker: Place): Address | undefined {
+  const raw = anyMember(waker, ["waker"]) ?? waker;
+  const data = anyMember(raw, ["data"]);
+  return data === undefined ? undefined : readPointer(data);
+}
+
+export const factsAt = (context: ChainContext, place: Place): TypeFacts => context.factsOf(place.module, place.type);
+
+/** "tokio::time::sleep::Sleep" of the value's type. */
+export const pathAt = (context: ChainContext, place: Place): string => factsAt(context, place).path.path;
+
+/** For messages: the members' names of a struct. */
+export const memberNames = (place: Place): string =>
+  membersOf(place)
+    .map((each) => typeOf(memberPlace(place, each)).name)
+    .join(", ");
