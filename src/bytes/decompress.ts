@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import * as zlib from "node:zlib";
-import { Readable, Transform } from "node:stream";
+import type { Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { ReadableStream } from "node:stream/web";
 import { Decompress } from "fzstd";
 
@@ -206,7 +207,7 @@ async function* xz(input: FileChunks): AsyncGenerator<Uint8Array> {
       else controller.enqueue(chunk);
     },
   });
-  const reader = (new XzReadableStream(packed as never) as unknown as ReadableStream<Uint8Array>).getReader();
+  const reader = (new XzReadableStream(packed) as unknown as ReadableStream<Uint8Array>).getReader();
   try {
     for (;;) {
       const step = await reader.read();

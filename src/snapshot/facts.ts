@@ -44,7 +44,7 @@ export function withStacks(
     const sp = stackPointer(thread.registers);
     if (thread.stack !== undefined || sp === undefined) return thread;
     const range = rangeAt(sp as Address);
-    if (range === undefined || !range.writable) return thread;
+    if (!range?.writable) return thread;
     let low: number = range.start;
     let high = range.start + range.size;
     // Minidumps hold stacks in pieces: the mapping's parts below and above the pointer are ranges of their own.
@@ -56,6 +56,12 @@ export function withStacks(
     }
     if (thread.threadPointer !== undefined && thread.threadPointer > sp && thread.threadPointer < high)
       high = thread.threadPointer;
+    for (let steps = 0; steps < 64; steps++) {
+      const below = low > 0 ? rangeAt((low - 1) as Address) : undefined;
+      if (below === undefined || !below.writable || below.file !== range.file || below.kind !== range.kind) break;
+      if (below.kind === undefined) break;
+      low = below.start;
+    }
     for (const pointer of pointers) if (pointer <= sp && pointer > low) low = pointer;
     return { ...thread, stack: { low: low as Address, high: high as Address } };
   });
@@ -70,7 +76,22 @@ export interface MemoryFacts {
   readonly mappingsKnown: boolean;
   /** The writer claims to have taken all memory. */
   readonly claimsFull: boolean;
+  /** Ranges that the dump left out because there was nothing to take. */
+  readonly untouched?: (range: MemoryRange) => boolean;
 }
+
+const pageAfter = (at: number): number => Math.floor(at / page) * page + page;
+
+/** True when the stack that `sp` belongs to shares bytes with the range. */
+const pointsInto = (threads: readonly Thread[], sp: number, range: MemoryRange): boolean =>
+  threads.some(
+    ({ stack }) =>
+      stack !== undefined &&
+      sp >= stack.low &&
+      sp < stack.high &&
+      range.start < stack.high &&
+      range.start + range.size > stack.low,
+  );
 
 /** full, partial or stacks, as `Snapshot.memoryKind` defines them, and the writable bytes that the process had and the dump lacks. */
 export function judgeMemory(facts: MemoryFacts): {
@@ -91,24 +112,16 @@ export function judgeMemory(facts: MemoryFacts): {
     );
     writable += range.size;
     let lacking = range.size - range.present;
-    if (lacking > 0 && range.present === 0 && range.file !== undefined && range.kind !== "image") {
-      // Shared file mappings are left out by design and hold no heap.
+    // Shared file mappings are left out by design and hold no heap.
+    const sharedFile = range.file?.startsWith("/") === true && range.kind !== "image";
+    if (range.present === 0 && (sharedFile || facts.untouched?.(range) === true)) lacking = 0;
+    // Below the stack pointer there is nothing to miss.
+    if (
+      lacking > 0 &&
+      stack &&
+      pointers.some((sp) => end <= pageAfter(sp - redZone) && pointsInto(facts.threads, sp, range))
+    )
       lacking = 0;
-    }
-    if (lacking > 0 && stack) {
-      // Below the stack pointer there is nothing to miss.
-      const pointer = pointers.find((sp) =>
-        facts.threads.some(
-          (thread) =>
-            thread.stack !== undefined &&
-            sp >= thread.stack.low &&
-            sp < thread.stack.high &&
-            range.start < thread.stack.high &&
-            end > thread.stack.low,
-        ),
-      );
-      if (pointer !== undefined && end <= Math.floor((pointer - redZone) / page) * page + page) lacking = 0;
-    }
     missing += lacking;
     const image = images.some((module) => range.start >= module.base && range.start < module.base + module.size);
     // Snippets around pointers (Crashpad: 512 bytes) are no heap.

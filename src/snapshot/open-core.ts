@@ -49,7 +49,14 @@ export function snapshotOfCore(path: string, source: ByteSource, core: ElfCore, 
     (at) => memory.rangeAt(at),
   );
   const crash = crashing === undefined ? undefined : crashOf(crashing);
-  const judged = judgeMemory({ ranges: memory.ranges, threads, modules, mappingsKnown: true, claimsFull: false });
+  const judged = judgeMemory({
+    ranges: memory.ranges,
+    threads,
+    modules,
+    mappingsKnown: true,
+    claimsFull: false,
+    untouched: untouchedIn(core),
+  });
   tellWhatIsMissing(problems, path, source, core, memory, threads, judged);
   const main = modules.find((module) => module.isMain);
   const execfn = core.auxv.get(auxvType.execfn);
@@ -105,6 +112,19 @@ function coreRanges(core: ElfCore, source: ByteSource): MemoryRange[] {
           : { kind: "file", file: named.path, fileOffset: named.fileOffset + (load.vaddr - named.start) }),
       };
     });
+}
+
+/**
+ * The kernel leaves out anonymous mappings that were never written (no page was ever given to them, as for signal stacks), as
+ * well as those marked MADV_DONTDUMP. When it left out all of them, the filter was the reason instead.
+ */
+function untouchedIn(core: ElfCore): (range: MemoryRange) => boolean {
+  const writable = core.loads.filter((load) => (load.flags & writeFlag) !== 0);
+  const named = (at: number): boolean => core.files.some((file) => at >= file.start && at < file.end);
+  const anonymous = writable.filter((load) => !named(load.vaddr));
+  if (!anonymous.some((load) => load.filesz > 0)) return () => false;
+  const left = new Set(anonymous.filter((load) => load.filesz === 0).map((load) => load.vaddr));
+  return (range) => left.has(range.start);
 }
 
 /** Kernel cores put the crashing thread first with its signal; gcore and qemu give signals to the thread that has one. */

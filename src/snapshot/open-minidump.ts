@@ -148,7 +148,11 @@ function pidOf(dump: Minidump): number | undefined {
 }
 
 function linuxMappings(maps: readonly LinuxMapping[], modules: readonly MinidumpModule[]): Mapping[] {
-  const images = new Set(modules.map((module) => module.name));
+  const bases = new Set(modules.map((module) => module.base));
+  const images = new Set([
+    ...modules.map((module) => module.name),
+    ...maps.filter((map) => bases.has(map.start)).map((map) => map.name),
+  ]);
   return maps.map((map) => {
     const kind =
       map.name === "[heap]"
@@ -251,14 +255,17 @@ function dumpModules(
   return modules.sort((a, b) => a.base - b.base);
 }
 
-/** LLDB's module sizes end too early: the mappings of the same file count, as long as they follow each other. */
+/**
+ * LLDB's module sizes end too early: the mappings of the same file count, as long as they follow each other. The file is the
+ * one that /proc names, which may be another path to it than the dynamic linker's (/lib is a link to /usr/lib).
+ */
 function linuxExtent(maps: readonly LinuxMapping[], module: MinidumpModule): number {
   let end = module.base;
-  let started = false;
+  let name: string | undefined;
   for (const map of maps) {
-    if (map.start === module.base) started = true;
-    if (!started) continue;
-    if (map.start > module.base && (map.name !== module.name || map.offset === 0)) {
+    if (map.start === module.base) name = map.name;
+    if (name === undefined) continue;
+    if (map.start > module.base && (map.name !== name || map.offset === 0)) {
       // .bss follows the file's last mapping as anonymous memory.
       if (map.name === "" && map.start === end) continue;
       break;
@@ -418,12 +425,14 @@ function tellWhatIsMissing(
     problems.add({ where: path, what: "The dump lists no threads.", effect: "There are no stacks." });
   if (dump.modules.length === 0)
     problems.add({ where: path, what: "The dump lists no modules.", effect: "Nothing can be named." });
+  const isCut = cut.length > 0 || streamsLost.length > 0;
   if (judged.kind === "stacks")
     problems.add({
       where: path,
-      what: "There is no heap in this dump.",
+      what: isCut ? "No heap is left in this dump." : "There is no heap in this dump.",
       effect: "Tasks live on the heap and cannot be listed; threads and their stacks can.",
-      remedy:
-        "Take the dump with full memory (MiniDumpWithFullMemory), or give the writer the heap's mappings (minidump-writer: set_app_memory).",
+      remedy: isCut
+        ? "Copy the dump again, or take it again with enough disk space."
+        : "Take the dump with full memory (MiniDumpWithFullMemory), or give the writer the heap's mappings (minidump-writer: set_app_memory).",
     });
 }

@@ -104,7 +104,7 @@ const registerCount: Readonly<Record<number, number>> = { [elfMachine.x86_64]: 2
 /** Reads the headers and notes of a core; no memory. `undefined`: not an ELF core. */
 export function readElfCore(source: ByteSource): ElfCore | undefined {
   const elf = ElfFile.open(source);
-  if (elf === undefined || elf.header.type !== elfType.core) return undefined;
+  if (elf?.header.type !== elfType.core) return undefined;
   const machine = elf.header.machine;
   const problems: Problem[] = [...elf.problems];
   const threads: GrowingThread[] = [];
@@ -185,10 +185,8 @@ function readPrStatus(desc: Uint8Array, count: number): GrowingThread | undefine
   const signal = cursor.u16();
   cursor.seek(32);
   const pid = cursor.u32();
-  if (cursor.failed) return undefined;
   // Another architecture's layout: the thread is known, its registers are not.
-  if (count === 0) return { pid, signal, registers: new BigUint64Array(0) };
-  cursor.seek(112);
+  if (count > 0) cursor.seek(112);
   const registers = new BigUint64Array(count);
   for (let index = 0; index < count; index++) registers[index] = cursor.big();
   return cursor.failed ? undefined : { pid, signal, registers };

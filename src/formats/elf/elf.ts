@@ -226,7 +226,7 @@ export class ElfFile {
     const data = this.sectionData(table);
     const strings = section === undefined ? undefined : this.sections[section.link];
     let symbols: ElfSymbols | undefined;
-    if (data !== undefined && strings !== undefined && strings.type === sectionType.strtab) {
+    if (data !== undefined && strings?.type === sectionType.strtab) {
       const bytes = new Uint8Array(Math.max(0, Math.min(strings.size, this.source.size - strings.offset)));
       symbols = new ElfSymbols(data, bytes.subarray(0, this.source.readInto(strings.offset, bytes)));
     }

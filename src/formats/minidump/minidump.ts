@@ -70,8 +70,8 @@ export function readMinidump(source: ByteSource): Minidump | undefined {
   const system = readSystem(reader, one(streamType.systemInfo));
   const misc = readMisc(reader, one(streamType.miscInfo));
   const comment = one(streamType.commentW);
-  const optional = <K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } =>
-    (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
+  const optional = <K extends string, V>(key: K, value: V | undefined): Readonly<Partial<Record<K, V>>> =>
+    (value === undefined ? {} : { [key]: value }) as Readonly<Partial<Record<K, V>>>;
   return {
     source,
     flags,
@@ -297,8 +297,8 @@ function readException(reader: MinidumpReader, stream: MinidumpStream): Minidump
   }
   // Cut after the record: what happened is known, the context is not.
   if (cursor.failed) return [];
-  const context = locationAt(cursor);
-  return [{ thread, code, flags, address, parameters, context: cursor.failed ? { size: 0, rva: 0 } : context }];
+  const context = cursor.remaining >= 8 ? locationAt(cursor) : { size: 0, rva: 0 };
+  return [{ thread, code, flags, address, parameters, context }];
 }
 
 function readSystem(reader: MinidumpReader, stream: MinidumpStream | undefined): MinidumpSystem | undefined {

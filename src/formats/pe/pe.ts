@@ -74,7 +74,7 @@ export class PeFile {
     cursor.skip(2);
     const magic = cursor.u16();
     const is64 = magic === 0x20b;
-    if (cursor.failed || (!is64 && magic !== 0x10b)) return undefined;
+    if (!is64 && magic !== 0x10b) return undefined;
     cursor.seek(24 + 16);
     const entryRva = cursor.u32();
     cursor.seek(24 + (is64 ? 24 : 28));
@@ -86,12 +86,8 @@ export class PeFile {
     const directoryCount = Math.min(cursor.u32(), 16);
     if (cursor.failed) return undefined;
     const directories: PeDirectory[] = [];
-    for (let index = 0; index < directoryCount; index++) {
-      const rva = cursor.u32();
-      const size = cursor.u32();
-      if (cursor.failed || cursor.position > 24 + optionalSize) break;
-      directories.push({ rva, size });
-    }
+    while (directories.length < directoryCount && cursor.remaining >= 8 && cursor.position + 8 <= 24 + optionalSize)
+      directories.push({ rva: cursor.u32(), size: cursor.u32() });
     const strings = layout === "file" && symbolTable > 0 ? symbolTable + symbolCount * 18 : 0;
     const sections = readSections(source, header + 24 + optionalSize, sectionCount, strings);
     const pe = new PeFile(
