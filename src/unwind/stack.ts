@@ -20,6 +20,8 @@ export interface PhysicalFrame {
   readonly registers: Registers;
   readonly trust: FrameTrust;
   readonly module: LoadedModule | undefined;
+  /** The kernel's way back from a signal handler (`__restore_rt`): the next frame is where the thread was interrupted. */
+  readonly isSignalTrampoline?: true;
   /** Innermost inlined function first, the physical function last; decoded when asked. Never empty: an unnamed frame has the name "module+0x..." or the bare address. */
   frames(): readonly CodeFrame[];
 }

@@ -1,0 +1,61 @@
+import type { Address } from "../base/brand";
+import type { Memory } from "../snapshot/snapshot";
+import type { Registers } from "../snapshot/snapshot";
+import { linkIn } from "../symbols/program";
+import type { LoadedModule, Program } from "../symbols/program";
+import { memoryUnwinder } from "../symbols/memory-unwind";
+import type { MemoryUnwinder } from "../symbols/memory-unwind";
+import type { Unwound } from "../symbols/module-symbols";
+import { machineOf } from "./machine";
+import type { Machine } from "./machine";
+
+/** Code and unwind rules of the whole process. One for each program, so that what was found is found once. */
+export class CodeMap {
+  private readonly inMemory = new Map<LoadedModule, MemoryUnwinder | undefined>();
+  private static readonly made = new WeakMap<Program, CodeMap>();
+
+  private constructor(readonly program: Program) {}
+
+  static of(program: Program): CodeMap {
+    const known = CodeMap.made.get(program);
+    if (known !== undefined) return known;
+    const map = new CodeMap(program);
+    CodeMap.made.set(program, map);
+    return map;
+  }
+
+  get memory(): Memory {
+    return this.program.snapshot.memory;
+  }
+
+  get machine(): Machine | undefined {
+    return machineOf(this.program.snapshot.arch);
+  }
+
+  /** True where a pc can be: executable memory, or a module's where the dump does not tell permissions. */
+  isCode(at: number): boolean {
+    if (at <= 0) return false;
+    const range = this.memory.rangeAt(at as Address);
+    if (range?.executable === true) return true;
+    return range?.writable !== true && this.program.moduleAt(at as Address) !== undefined;
+  }
+
+  /** True where a return address can be. Where the dump has no code bytes, the place alone decides. */
+  isReturnAddress(at: number): boolean {
+    return this.isCode(at) && this.machine?.followsCall(this.memory, at) !== false;
+  }
+
+  /** The caller by the rules of the module that holds `lookup`: its symbol files' first, else its own memory's. */
+  unwind(lookup: Address, registers: Registers): Unwound | undefined {
+    const module = this.program.moduleAt(lookup);
+    if (module === undefined) return undefined;
+    const byFile = module.symbols.unwind(linkIn(module, lookup), module.bias, registers, this.memory);
+    return byFile ?? this.memoryUnwinder(module)?.unwind(lookup, registers, this.memory);
+  }
+
+  private memoryUnwinder(module: LoadedModule): MemoryUnwinder | undefined {
+    if (!this.inMemory.has(module))
+      this.inMemory.set(module, memoryUnwinder(module.module, this.memory, this.program.snapshot.arch));
+    return this.inMemory.get(module);
+  }
+}

@@ -1,0 +1,138 @@
+import type { Address } from "../base/brand";
+import type { Registers } from "../snapshot/snapshot";
+import type { CodeMap } from "./code-map";
+import { addressOf } from "./machine";
+import type { Machine } from "./machine";
+
+/** A caller found without unwind rules. Only pc, sp and (by the chain) the frame pointer are known in it. */
+export interface Guess {
+  readonly registers: Registers;
+  readonly trust: "frame pointer" | "scan";
+  /** The chain ended where it should: a zero frame pointer or return address. */
+  readonly isRoot: boolean;
+}
+
+function registersOf(machine: Machine, known: ReadonlyMap<number, bigint>): Registers {
+  const values = new BigUint64Array(machine.slots);
+  const mask = new Uint8Array(machine.slots);
+  for (const [register, value] of known) {
+    values[register] = value;
+    mask[register] = 1;
+  }
+  return { arch: machine.arch, values, known: mask };
+}
+
+const isKnown = (registers: Registers, register: number): boolean =>
+  registers.known === undefined || registers.known[register] === 1;
+
+/**
+ * Follows the frame pointer: at it lie the caller's frame pointer and the return address (both instruction sets). Taken only where that word
+ * is a return address, since most optimised code uses the register for other things.
+ */
+export function byFramePointer(code: CodeMap, machine: Machine, registers: Registers): Guess | undefined {
+  const { memory } = code;
+  if (!isKnown(registers, machine.framePointer)) return undefined;
+  const at = addressOf(registers.values[machine.framePointer]);
+  const sp = addressOf(registers.values[machine.sp]);
+  if (at < sp || at % 8 !== 0) return undefined;
+  const range = memory.rangeAt(at);
+  if (range === undefined || memory.rangeAt(sp) !== range) return undefined;
+  const next = memory.u64(at);
+  const stored = memory.u64((at + 8) as Address);
+  if (next === undefined || stored === undefined) return undefined;
+  const returnAddress = machine.strip(stored);
+  const above = machine.strip(next);
+  const isRoot = returnAddress === 0n;
+  if (!isRoot && !code.isReturnAddress(addressOf(returnAddress))) return undefined;
+  // The chain goes up the stack; the last link is zero. What points down or away is another use of the register.
+  if (above !== 0n && addressOf(above) <= at) return undefined;
+  const known = new Map([
+    [machine.pc, returnAddress],
+    [machine.sp, BigInt(at + 16)],
+    [machine.framePointer, above],
+  ]);
+  return { registers: registersOf(machine, known), trust: "frame pointer", isRoot };
+}
+
+/**
+ * After a call through a null or wild pointer nothing ran in the callee: the return address is where the call put it.
+ */
+export function afterWildCall(code: CodeMap, machine: Machine, registers: Registers): Guess | undefined {
+  const sp = addressOf(registers.values[machine.sp]);
+  const stored = machine.link === undefined ? code.memory.u64(sp) : registers.values[machine.link];
+  if (stored === undefined) return undefined;
+  const returnAddress = machine.strip(stored);
+  if (!code.isReturnAddress(addressOf(returnAddress))) return undefined;
+  // Nothing ran, so all registers are the caller's.
+  const values = registers.values.slice();
+  values[machine.pc] = returnAddress;
+  values[machine.sp] = BigInt(machine.link === undefined ? sp + 8 : sp);
+  return {
+    registers: { ...registers, values },
+    trust: "scan",
+    isRoot: false,
+  };
+}
+
+/** How far up the stack a return address is looked for. Frames without rules (system call stubs) are small, their buffers need not be. */
+const scanBytes = 64 * 1024;
+/** Rule steps that one scan may take in all. */
+const scanSteps = 20_000;
+const deepest = 1024;
+
+/**
+ * Looks up the stack for a return address from which the rules lead to the root of the thread: the first such word, else the one that
+ * leads farthest (at least three frames). Stale words of earlier calls may come first, so such a frame is a guess.
+ */
+export function byScan(code: CodeMap, machine: Machine, registers: Registers): Guess | undefined {
+  const { memory } = code;
+  const sp = addressOf(registers.values[machine.sp]);
+  const start = Math.ceil(sp / 8) * 8;
+  const bytes = memory.readSome(start as Address, scanBytes).slice();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let budget = scanSteps;
+  let best: { readonly registers: Registers; readonly depth: number } | undefined;
+  const dead = new Set<string>();
+  for (let offset = 0; offset + 8 <= bytes.length && budget > 0; offset += 8) {
+    const returnAddress = machine.strip(view.getBigUint64(offset, true));
+    const at = addressOf(returnAddress);
+    if (!code.isCode(at) || machine.followsCall(memory, at) !== true) continue;
+    const known = new Map([
+      [machine.pc, returnAddress],
+      [machine.sp, BigInt(start + offset + 8)],
+    ]);
+    const candidate = registersOf(machine, known);
+    const walk = followRules(code, machine, candidate, dead);
+    budget -= walk.depth + 1;
+    if (walk.reachedRoot) return { registers: candidate, trust: "scan", isRoot: false };
+    if (walk.depth > (best?.depth ?? 2)) best = { registers: candidate, depth: walk.depth };
+  }
+  return best === undefined ? undefined : { registers: best.registers, trust: "scan", isRoot: false };
+}
+
+/** Applies rules alone from a return address on. `dead` remembers states that led nowhere. */
+function followRules(
+  code: CodeMap,
+  machine: Machine,
+  from: Registers,
+  dead: Set<string>,
+): { readonly reachedRoot: boolean; readonly depth: number } {
+  let registers = from;
+  const seen: string[] = [];
+  for (let depth = 0; depth < deepest; depth++) {
+    const pc = addressOf(registers.values[machine.pc]);
+    const sp = addressOf(registers.values[machine.sp]);
+    if (pc === 0 && depth > 0) return { reachedRoot: true, depth };
+    const key = `${String(pc)} ${String(sp)}`;
+    const unwound = code.isCode(pc) && !dead.has(key) ? code.unwind((pc - 1) as Address, registers) : undefined;
+    seen.push(key);
+    // A root at once proves nothing: any stale word in `_start` or `clone` would do.
+    if (unwound?.isRoot === true) return { reachedRoot: depth > 0, depth };
+    if (unwound === undefined || addressOf(unwound.registers.values[machine.sp]) <= sp) {
+      for (const each of seen) dead.add(each);
+      return { reachedRoot: false, depth };
+    }
+    registers = unwound.registers;
+  }
+  return { reachedRoot: false, depth: deepest };
+}
