@@ -1,0 +1,57 @@
+import * as vscode from "vscode";
+import { registerCommands, revealTasks } from "./commands";
+import { ReportDocuments, reportScheme } from "./report-documents";
+import { adapterExecutable } from "./session/adapter-process";
+import { ConfigurationProvider, debugType } from "./session/configuration";
+import { Sessions } from "./session/sessions";
+import { TaskTree } from "./tasks/task-tree";
+import type { TreeNode } from "./tasks/task-tree";
+import { DumpEditor, viewTypes } from "./triage/dump-editor";
+import { openFromUri } from "./uri-handler";
+
+/** What the in-editor tests look at. */
+export interface GraceApi {
+  readonly sessions: Sessions;
+  readonly tree: TaskTree;
+  readonly view: vscode.TreeView<TreeNode>;
+}
+
+export function activate(context: vscode.ExtensionContext): GraceApi {
+  const sessions = new Sessions();
+  const tree = new TaskTree(sessions);
+  const view = vscode.window.createTreeView("grace.tasks", { treeDataProvider: tree, showCollapseAll: true });
+  const editor = new DumpEditor(context);
+  const reports = new ReportDocuments(sessions, editor);
+  const describe = (total: number | undefined): void => {
+    const { search } = tree.options;
+    view.description = total === undefined ? "" : search === "" ? String(total) : `${String(total)} match "${search}"`;
+    void vscode.commands.executeCommand("setContext", "grace.searching", search !== "");
+  };
+  context.subscriptions.push(
+    sessions,
+    tree,
+    view,
+    tree.onDidList.event(({ total }) => {
+      describe(total);
+    }),
+    sessions.onDidChange(() => {
+      if (sessions.active === undefined) describe(undefined);
+    }),
+    ...viewTypes.map((viewType) => vscode.window.registerCustomEditorProvider(viewType, editor)),
+    vscode.debug.registerDebugConfigurationProvider(debugType, new ConfigurationProvider()),
+    vscode.debug.registerDebugAdapterDescriptorFactory(debugType, {
+      createDebugAdapterDescriptor: () => adapterExecutable(context),
+    }),
+    vscode.debug.onDidStartDebugSession((session) => {
+      if (session.type === debugType) void revealTasks();
+    }),
+    vscode.workspace.registerTextDocumentContentProvider(reportScheme, reports),
+    vscode.window.registerUriHandler({ handleUri: openFromUri }),
+    registerCommands({ sessions, tree, editor, reports }),
+  );
+  return { sessions, tree, view };
+}
+
+export function deactivate(): void {
+  // Everything is in the context's subscriptions.
+}

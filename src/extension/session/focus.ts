@@ -1,0 +1,62 @@
+import * as vscode from "vscode";
+import type { Sessions } from "./sessions";
+
+/** How long the editor may take to focus a thread after it was told to; past it, the await is still opened by its location. */
+const focusTimeoutMs = 5000;
+
+/**
+ * Shows a task in the Call Stack and one of its awaits in the editor: the adapter stops "at" the task, and the editor is then walked to the
+ * wanted frame, since no API selects a frame.
+ * @param frame Which await of the chain, root 0; absent: the innermost one in the program's own code.
+ */
+export async function focusTask(sessions: Sessions, task: string, frame?: number): Promise<void> {
+  const session = sessions.active;
+  if (session === undefined) return;
+  const focused = nextFocus(session);
+  const { threadId, frameIndex } = await sessions.request("grace/focusTask", {
+    task,
+    ...(frame === undefined ? {} : { frame }),
+  });
+  const item = await focused(threadId);
+  if (frame === undefined || item === undefined) return;
+  const { stackFrames } = (await session.customRequest("stackTrace", { threadId, startFrame: 0, levels: 0 })) as {
+    readonly stackFrames: readonly { readonly id: number }[];
+  };
+  const from = stackFrames.findIndex((each) => each.id === item.frameId);
+  const steps = frameIndex - Math.max(0, from);
+  const command = steps > 0 ? "workbench.action.debug.callStackDown" : "workbench.action.debug.callStackUp";
+  for (let step = 0; step < Math.abs(steps); step++) await vscode.commands.executeCommand(command);
+}
+
+/** Waits for the editor to focus a frame of a thread, listening from before it is told to. */
+function nextFocus(session: vscode.DebugSession): (threadId: number) => Promise<vscode.DebugStackFrame | undefined> {
+  let seen: vscode.DebugStackFrame | undefined;
+  let wake: (() => void) | undefined;
+  const subscription = vscode.debug.onDidChangeActiveStackItem((item) => {
+    if (item instanceof vscode.DebugStackFrame && item.session.id === session.id) {
+      seen = item;
+      wake?.();
+    }
+  });
+  return async (threadId) => {
+    const deadline = Date.now() + focusTimeoutMs;
+    try {
+      for (;;) {
+        const item = seen ?? vscode.debug.activeStackItem;
+        if (item instanceof vscode.DebugStackFrame && item.threadId === threadId && item.session.id === session.id)
+          return item;
+        const left = deadline - Date.now();
+        if (left <= 0) return undefined;
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, Math.min(left, 250));
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    } finally {
+      subscription.dispose();
+    }
+  };
+}
