@@ -80,59 +80,97 @@ const scanBytes = 64 * 1024;
 const scanSteps = 20_000;
 const deepest = 1024;
 
+/** A state of the walk: where it returns to, and the sp it then has. */
+interface Target {
+  readonly pc: number;
+  readonly sp: number;
+}
+
 /**
  * Looks up the stack for a return address from which the rules lead to the root of the thread: the first such word, else the one that
  * leads farthest (at least three frames). Stale words of earlier calls may come first, so such a frame is a guess.
  */
 export function byScan(code: CodeMap, machine: Machine, registers: Registers): Guess | undefined {
+  return scan(code, machine, registers, scanBytes, undefined);
+}
+
+/**
+ * The frames that a frame pointer chain leaves out: a function without a frame of its own leaves its caller's pointer in the register, so
+ * the chain gives the caller's caller. Taken only where a word below leads by rules to exactly the frame that the chain gave.
+ */
+export function belowFramePointer(
+  code: CodeMap,
+  machine: Machine,
+  registers: Registers,
+  chained: Guess,
+): Guess | undefined {
+  const sp = addressOf(chained.registers.values[machine.sp]);
+  const room = sp - 8 - addressOf(registers.values[machine.sp]);
+  if (room > scanBytes) return undefined;
+  return scan(code, machine, registers, room, { pc: addressOf(chained.registers.values[machine.pc]), sp });
+}
+
+function scan(
+  code: CodeMap,
+  machine: Machine,
+  registers: Registers,
+  length: number,
+  target: Target | undefined,
+): Guess | undefined {
   const { memory } = code;
-  const sp = addressOf(registers.values[machine.sp]);
-  const start = Math.ceil(sp / 8) * 8;
-  const bytes = memory.readSome(start as Address, scanBytes).slice();
+  const start = Math.ceil(addressOf(registers.values[machine.sp]) / 8) * 8;
+  const bytes = memory.readSome(start as Address, length).slice();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let budget = scanSteps;
   let best: { readonly registers: Registers; readonly depth: number } | undefined;
   const dead = new Set<string>();
   for (let offset = 0; offset + 8 <= bytes.length && budget > 0; offset += 8) {
     const returnAddress = machine.strip(view.getBigUint64(offset, true));
-    const at = addressOf(returnAddress);
-    if (!code.isCode(at) || machine.followsCall(memory, at) !== true) continue;
+    if (!code.isReturnAddress(addressOf(returnAddress))) continue;
     const known = new Map([
       [machine.pc, returnAddress],
       [machine.sp, BigInt(start + offset + 8)],
     ]);
+    // Right at sp it is the return address of a stub without a frame, which left the frame pointer alone. Farther up the pointer must not be
+    // believed: a rule that needs it would lead from any stale word to the same, true, outer frames.
+    const pointer = registers.values[machine.framePointer];
+    if (offset === 0 && pointer !== undefined && isKnown(registers, machine.framePointer))
+      known.set(machine.framePointer, pointer);
     const candidate = registersOf(machine, known);
-    const walk = followRules(code, machine, candidate, dead);
+    const walk = followRules(code, machine, candidate, target, dead);
     budget -= walk.depth + 1;
-    if (walk.reachedRoot) return { registers: candidate, trust: "scan", isRoot: false };
+    if (walk.arrived) return { registers: candidate, trust: "scan", isRoot: false };
     if (walk.depth > (best?.depth ?? 2)) best = { registers: candidate, depth: walk.depth };
   }
-  return best === undefined ? undefined : { registers: best.registers, trust: "scan", isRoot: false };
+  if (best === undefined || target !== undefined) return undefined;
+  return { registers: best.registers, trust: "scan", isRoot: false };
 }
 
-/** Applies rules alone from a return address on. `dead` remembers states that led nowhere. */
+/** Applies rules alone from a return address on, to the target or else the root. `dead` remembers states that led nowhere. */
 function followRules(
   code: CodeMap,
   machine: Machine,
   from: Registers,
+  target: Target | undefined,
   dead: Set<string>,
-): { readonly reachedRoot: boolean; readonly depth: number } {
+): { readonly arrived: boolean; readonly depth: number } {
   let registers = from;
   const seen: string[] = [];
   for (let depth = 0; depth < deepest; depth++) {
     const pc = addressOf(registers.values[machine.pc]);
     const sp = addressOf(registers.values[machine.sp]);
-    if (pc === 0 && depth > 0) return { reachedRoot: true, depth };
+    // A root at once proves nothing: any stale word in `_start` or `clone` would do.
+    const atTarget = target === undefined ? pc === 0 : pc === target.pc && sp === target.sp;
+    if (atTarget && depth > 0) return { arrived: true, depth };
     const key = `${String(pc)} ${String(sp)}`;
     const unwound = code.isCode(pc) && !dead.has(key) ? code.unwind((pc - 1) as Address, registers) : undefined;
     seen.push(key);
-    // A root at once proves nothing: any stale word in `_start` or `clone` would do.
-    if (unwound?.isRoot === true) return { reachedRoot: depth > 0, depth };
-    if (unwound === undefined || addressOf(unwound.registers.values[machine.sp]) <= sp) {
+    if (target === undefined && unwound?.isRoot === true) return { arrived: depth > 0, depth };
+    if (unwound === undefined || unwound.isRoot || addressOf(unwound.registers.values[machine.sp]) <= sp) {
       for (const each of seen) dead.add(each);
-      return { reachedRoot: false, depth };
+      return { arrived: false, depth };
     }
     registers = unwound.registers;
   }
-  return { reachedRoot: false, depth: deepest };
+  return { arrived: false, depth: deepest };
 }

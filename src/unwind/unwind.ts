@@ -5,7 +5,7 @@ import type { Work } from "../base/work";
 import type { Registers, Thread } from "../snapshot/snapshot";
 import type { Program } from "../symbols/program";
 import { CodeMap } from "./code-map";
-import { afterWildCall, byFramePointer, byScan } from "./fallback";
+import { afterWildCall, belowFramePointer, byFramePointer, byScan } from "./fallback";
 import { physicalFrame } from "./frame";
 import { addressOf } from "./machine";
 import type { Machine } from "./machine";
@@ -130,7 +130,10 @@ class Unwinder {
     }
     const chained = byFramePointer(code, machine, registers);
     if (chained?.isRoot === true) return { kind: "root" };
-    const guess = chained ?? byScan(code, machine, registers);
+    const guess =
+      chained === undefined
+        ? byScan(code, machine, registers)
+        : (belowFramePointer(code, machine, registers, chained) ?? chained);
     if (guess !== undefined)
       return { kind: "caller", registers: guess.registers, trust: guess.trust, fromSignal: false };
     return { kind: "stop", what: this.whyLost(pc, registers) };
