@@ -1,6 +1,9 @@
+import type { ModuleSymbols } from "../symbols/module-symbols";
 import type { EnumType, Member, SourcePosition, Type } from "../symbols/type-model";
+import { displayName } from "./names";
 import { activeVariantOf, isFailure, memberPlace, typeIn, typeOf } from "./place";
 import type { Failure, Place } from "./place";
+import { baseName } from "./type-names";
 
 /** The member of a suspended state that holds the awaited future. */
 export const awaiteeName = "__awaitee";
@@ -183,4 +186,43 @@ function savedValues(payload: Place, members: readonly Member[], captures: reado
     });
   }
   return saved.sort((a, b) => rank[a.kind] - rank[b.kind]);
+}
+
+// --- names
+
+/** `#[async_trait]` makes a method's body an async block that binds its receiver to this name. */
+const asyncTraitReceiver = "__self";
+
+/**
+ * The coroutine as a person says it: `zoo::deadlock_a`, `zoo::run::{async block}`, `zoo::Service::call` of a method (the type is told by
+ * the captured `self`; a block made by async_trait counts as its method). Generic arguments are left to the full type name.
+ */
+export const coroutineName = (place: Place): string => coroutineTypeName(place.module.symbols, typeOf(place));
+
+/** As `coroutineName`, for a type alone. */
+export function coroutineTypeName(symbols: ModuleSymbols, type: Type): string {
+  const base = baseName(type.name);
+  if (!isCoroutineType(type) || !base.includes("{impl#")) return displayName(base);
+  const receiver = receiverOf(symbols, type);
+  const name = displayName(base, receiver?.type);
+  const isAsyncTrait = receiver?.name === asyncTraitReceiver && base.endsWith("::{async_block_env#0}");
+  return isAsyncTrait ? name.replace(/::\{async block\}$/, "") : name;
+}
+
+/** The member that holds the method's receiver, with its type; that of async_trait is preferred. Without an `impl`'s self type there is no other trace of it. */
+function receiverOf(
+  symbols: ModuleSymbols,
+  type: EnumType,
+): { readonly name: string; readonly type: string } | undefined {
+  let found: { readonly name: string; readonly type: string } | undefined;
+  for (const variant of type.variants) {
+    const payload = symbols.type(variant.type);
+    if (payload.kind !== "struct") continue;
+    for (const member of payload.members) {
+      if (member.name === asyncTraitReceiver) return { name: member.name, type: symbols.type(member.type).name };
+      if (member.name === "self" && found === undefined)
+        found = { name: member.name, type: symbols.type(member.type).name };
+    }
+  }
+  return found;
 }

@@ -14,7 +14,6 @@ import {
   placeAt,
   readPointer,
   readUnsigned,
-  roundUp,
   typeIn,
   typeOf,
 } from "./place";
@@ -209,7 +208,7 @@ function fatSlice(place: Place): Sequence | Failure {
         return { problem: "pointer or length is not in the dump or out of range" };
       const pointer = typeOf(data);
       if (pointer.kind !== "pointer" || pointer.target === undefined) return shape(place);
-      return fatSliceOf(place, pointer.target, start, length, counted);
+      return fatSliceOf(place, type.name, pointer.target, start, length, counted);
     }
     if (isCountedOwner(type.name)) counted = true;
     const inner = onlyField(here);
@@ -219,8 +218,14 @@ function fatSlice(place: Place): Sequence | Failure {
   return { problem: `${typeOf(place).name} is no sequence` };
 }
 
+/** The pointee of a fat pointer is a slice or a text; a struct that ends in one has its length counted in its tail. */
+const isSliceOf = (fatName: string, element: string): boolean =>
+  fatName.includes(`[${element}]`) ||
+  /(?:^|[&<( ])(?:str|std::path::Path|std::ffi::os_str::OsStr|core::ffi::c_str::CStr)(?:[>,) ]|$)/.test(fatName);
+
 function fatSliceOf(
   place: Place,
+  fatName: string,
   target: TypeRef,
   start: Address,
   length: number,
@@ -228,10 +233,10 @@ function fatSliceOf(
 ): Sequence | Failure {
   const pointee = typeIn(place, target);
   if (!isCountedHeader(pointee.name)) {
-    if (!counted) return contiguous(place, target, start, length);
-    return shape(place);
+    if (counted || !isSliceOf(fatName, pointee.name)) return shape(place);
+    return contiguous(place, target, start, length);
   }
-  // ArcInner<[T]>: two counts, then the elements at their own alignment; the last member is `[T]` (or str, whose elements are bytes).
+  // ArcInner<[T]>: two counts, then the elements; debug info gives the last member the type of one element.
   const tail =
     pointee.kind === "struct"
       ? pointee.members.find((each) => each.name === "data" || each.name === "value")
@@ -239,9 +244,8 @@ function fatSliceOf(
   if (tail === undefined) return shape(place);
   const unsized = typeIn(place, tail.type);
   const element = unsized.kind === "array" ? unsized.element : tail.type;
-  const align = typeIn(place, element).align ?? 1;
-  const offset = Math.max(16, roundUp(16, align));
-  return contiguous(place, element, toAddressBrand(start + offset), length);
+  if (!isSliceOf(fatName, typeIn(place, element).name)) return shape(place);
+  return contiguous(place, element, toAddressBrand(start + tail.offset), length);
 }
 
 /** Text in memory, read up to a limit. */
@@ -269,7 +273,6 @@ export function tryText(place: Place, maxLength = 1 << 20): TextValue | Failure 
   if (!isTextType(name)) return { problem: `${name} is no text` };
   const sequence = textBytes(place);
   if (isFailure(sequence)) return sequence;
-  if (sequence.stride !== 1) return shape(place);
   const wanted = Math.min(sequence.length, maxLength);
   const bytes = memoryOf(place).readSome(sequence.address, wanted).slice();
   if (bytes.length === 0 && wanted > 0)
