@@ -187,7 +187,7 @@ export function traitObject(place: Place): Shape {
     const name = typeOf(place).name;
     return {
       kind: "record",
-      name: displayName(name),
+      name: shortenType(name),
       style: "name only",
       fields: [],
       extra: rawFields(place, target.problem),

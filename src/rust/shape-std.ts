@@ -1,7 +1,7 @@
 import { hex } from "../base/brand";
 import type { Address } from "../base/brand";
 import { formatDuration, formatIpv6, formatUnixTime, formatUuid, escapeBytes, isNanos, quoteText } from "./format";
-import { displayName } from "./names";
+import { displayName, shortenType } from "./names";
 import {
   activeVariant,
   anyMember,
@@ -328,7 +328,7 @@ export const socketAddress: Renderer = (place) => {
 
 export const phantom: Renderer = (place) => {
   const name = typeOf(place).name;
-  return scalar(displayName(name));
+  return scalar(shortenType(name));
 };
 
 /** `a..b`, `a..=b`, `a..`, `..b`, `..`. */
