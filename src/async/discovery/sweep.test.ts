@@ -46,26 +46,32 @@ const rangeOf = (bytes: Uint8Array, start: number, sourceOffset = 0): MemoryRang
 
 /** Words around a few bases, so that many share their high half, differ by one bit, or are all zero there. */
 const wordArbitrary = fc.oneof(
-  fc.tuple(fc.constantFrom(0, 0x400000, 0x5555_5555_0000, 0x7fff_f7d0_0000, 0xffff_fff0, 2 ** 52), fc.nat(64)).map(([base, offset]) => base + offset * 8),
+  fc
+    .tuple(fc.constantFrom(0, 0x400000, 0x5555_5555_0000, 0x7fff_f7d0_0000, 0xffff_fff0, 2 ** 52), fc.nat(64))
+    .map(([base, offset]) => base + offset * 8),
   fc.maxSafeNat(),
 );
 
 describe("word scan", () => {
   it("finds exactly what a naive scan finds, for any words and any buffer", () => {
     fc.assert(
-      fc.property(fc.array(wordArbitrary, { maxLength: 40 }), fc.array(wordArbitrary, { maxLength: 300 }), (targets, memory) => {
-        const bytes = new Uint8Array(memory.length * 8);
-        const view = new DataView(bytes.buffer);
-        for (const [index, word] of memory.entries()) view.setBigUint64(index * 8, BigInt(word), true);
-        const set = new WordTargets(targets);
-        const hits = new WordHits(1000);
-        set.scan(new Int32Array(bytes.buffer), memory.length, hits);
-        const found = Array.from({ length: hits.count }, (_, index) => ({
-          at: (hits.positions[index] ?? 0) * 8,
-          word: set.words[hits.targets[index] ?? 0] ?? -1,
-        })).sort((a, b) => a.at - b.at);
-        assert.deepEqual(found, naive(bytes, new Set(targets)));
-      }),
+      fc.property(
+        fc.array(wordArbitrary, { maxLength: 40 }),
+        fc.array(wordArbitrary, { maxLength: 300 }),
+        (targets, memory) => {
+          const bytes = new Uint8Array(memory.length * 8);
+          const view = new DataView(bytes.buffer);
+          for (const [index, word] of memory.entries()) view.setBigUint64(index * 8, BigInt(word), true);
+          const set = new WordTargets(targets);
+          const hits = new WordHits(1000);
+          set.scan(new Int32Array(bytes.buffer), memory.length, hits);
+          const found = Array.from({ length: hits.count }, (_, index) => ({
+            at: (hits.positions[index] ?? 0) * 8,
+            word: set.words[hits.targets[index] ?? 0] ?? -1,
+          })).sort((a, b) => a.at - b.at);
+          assert.deepEqual(found, naive(bytes, new Set(targets)));
+        },
+      ),
       { seed, numRuns: 500 },
     );
   });
@@ -123,7 +129,9 @@ describe("sweep", () => {
 
   it("reports progress that ends at one", () => {
     const steps: number[] = [];
-    runNow(sweepWords([rangeOf(new Uint8Array(1 << 21), 0x1000)], new WordTargets([1])), (step) => steps.push(step.fraction ?? -1));
+    runNow(sweepWords([rangeOf(new Uint8Array(1 << 21), 0x1000)], new WordTargets([1])), (step) =>
+      steps.push(step.fraction ?? -1),
+    );
     assert.equal(steps.length, 4);
     assert.equal(steps.at(-1), 1);
   });

@@ -1,0 +1,210 @@
+import type { Address } from "../../../base/brand";
+import { inferred, unknown, verified } from "../../../base/evidence";
+import type { Evidence } from "../../../base/evidence";
+import { coroutineAt } from "../../../rust/coroutine";
+import { deref, isFailure, member, path, peel, placeOf, placeOfBytes, typeOf } from "../../../rust/place";
+import type { Place } from "../../../rust/place";
+import { baseName } from "../../../rust/type-names";
+import type { LoadedModule, Program } from "../../../symbols/program";
+import type { TypeRef } from "../../../symbols/type-model";
+import type { PhysicalFrame, Stack } from "../../../unwind/stack";
+import { plausibility } from "../../discovery/plausibility";
+import type { StackZones } from "../../discovery/stack-zones";
+import { isPinnedBox } from "./task-layout";
+
+/** The future that a thread drives by `block_on`. It is no task: it lies pinned on the thread's stack. */
+export interface BlockOnRoot {
+  readonly thread: number;
+  readonly future: Place | undefined;
+  readonly futureTypeName: string;
+  readonly state: "suspended" | "running" | "unpolled" | "unknown";
+  readonly evidence: Evidence;
+  /** Where the future lies, or else the frame. */
+  readonly address: Address;
+  /** The LocalSet that drives it (`LocalSet::block_on`, `run_until`): the address of its shared part. */
+  readonly localSet?: Address;
+}
+
+interface BlockOnFrame {
+  readonly frame: PhysicalFrame;
+  readonly module: LoadedModule;
+  /** The type argument F. */
+  readonly future: TypeRef | undefined;
+}
+
+/**
+ * `Runtime::block_on`, `CachedParkThread::block_on` (multi-thread), `CoreGuard::block_on` (current-thread), `LocalSet::block_on`. The path of
+ * a method contains `{impl#n}` in debug info and the type's name in symbols.
+ */
+const blockOnName = /^tokio::.*::block_on(?:_inner)?$/;
+
+export function findBlockOn(program: Program, zones: StackZones, stack: Stack): BlockOnRoot | undefined {
+  const frames = blockOnFrames(stack);
+  if (frames.length === 0) return undefined;
+  const names = stack.frames.flatMap((frame) => frame.frames().map((each) => each.name));
+  const found = byPinnedLocal(program, frames) ?? byStackScan(program, zones, frames);
+  const thread = stack.thread.id;
+  if (found.place === undefined) {
+    const [first] = frames;
+    const named = frames.find((each) => each.future !== undefined);
+    return {
+      thread,
+      future: undefined,
+      futureTypeName: named?.future === undefined ? "" : named.module.symbols.type(named.future).name,
+      state: "unknown",
+      evidence: found.evidence,
+      address: first?.frame.sp ?? (0 as Address),
+    };
+  }
+  const { place, localSet } = unwrapRoot(found.place);
+  return {
+    thread,
+    future: place,
+    futureTypeName: typeOf(place).name,
+    state: rootState(place, names),
+    evidence: found.evidence,
+    address: place.address,
+    ...(localSet === undefined ? {} : { localSet }),
+  };
+}
+
+/** Innermost first. */
+function blockOnFrames(stack: Stack): readonly BlockOnFrame[] {
+  const found: BlockOnFrame[] = [];
+  for (const frame of stack.frames) {
+    if (frame.module === undefined) continue;
+    for (const each of frame.frames()) {
+      if (!blockOnName.test(baseName(each.name))) continue;
+      const future = each.function?.typeArguments().find((argument) => argument.name === "F")?.type;
+      found.push({ frame, module: frame.module, future });
+    }
+  }
+  return found;
+}
+
+interface Found {
+  readonly place: Place | undefined;
+  readonly evidence: Evidence;
+}
+
+/** The local `f` or `future` of type `Pin<&mut F>`: what `pin!` leaves, and what is polled. Debug builds; release builds optimise it out. */
+function byPinnedLocal(program: Program, frames: readonly BlockOnFrame[]): Found | undefined {
+  for (const { frame, module } of frames) {
+    for (const local of module.symbols.localsAt((frame.lookup - module.bias) as never)) {
+      if (local.name !== "f" && local.name !== "future") continue;
+      const name = module.symbols.type(local.type).name;
+      if (!name.startsWith("core::pin::Pin<&mut ")) continue;
+      const location = local.locate({
+        registers: frame.registers,
+        bias: module.bias,
+        memory: program.snapshot.memory,
+        ...(frame.cfa === undefined ? {} : { cfa: frame.cfa }),
+      });
+      const pin =
+        location.kind === "memory"
+          ? placeOf(program, module, local.type, location.at as Address)
+          : location.kind === "bytes"
+            ? placeOfBytes(program, module, local.type, location.bytes)
+            : undefined;
+      const target = pin === undefined ? undefined : deref(pin);
+      if (target === undefined || plausibility(target).contradiction !== undefined) continue;
+      return { place: target, evidence: verified(`the pinned local ${local.name} of block_on points at it`) };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * F is known from the frame, its place is not: look at each aligned place of the live stack outside of the innermost call. Only a place where
+ * the whole awaited chain decodes counts; copies from before the future was pinned are told by their state (Unresumed) or fail.
+ */
+function byStackScan(program: Program, zones: StackZones, frames: readonly BlockOnFrame[]): Found {
+  const typed = frames.find((each) => each.future !== undefined);
+  const why = "the pinned local of block_on is optimised out";
+  if (typed?.future === undefined)
+    return { place: undefined, evidence: unknown("no debug information names the future of block_on") };
+  const type = typed.module.symbols.type(typed.future);
+  const sp = typed.frame.sp;
+  const zone = zones.at(sp);
+  if (zone === undefined || type.size === 0) return { place: undefined, evidence: unknown(why) };
+  const step = Math.max(8, type.align ?? 8);
+  const hits: { place: Place; score: number }[] = [];
+  // A large future is boxed by the runtime: then F is a pinned box, one word that many things look like.
+  const boxed = isPinnedBox(type.name);
+  const from = Math.ceil(sp / step) * step;
+  const end = Math.min(zone.high - type.size, from + (64 << 20));
+  for (let at = from; at <= end; at += step) {
+    const place = placeOf(program, typed.module, typed.future, at as Address);
+    const inner = boxed ? unwrapRoot(place).place : place;
+    if (boxed && inner === place) continue;
+    const { contradiction, checks, suspended } = plausibility(inner);
+    if (contradiction !== undefined || suspended === 0) continue;
+    hits.push({ place, score: suspended * 1000 + checks });
+  }
+  hits.sort((a, b) => b.score - a.score);
+  const [best, second] = hits;
+  if (best === undefined)
+    return { place: undefined, evidence: unknown(`${why}, and no place on the stack fits its type`) };
+  if (second !== undefined && second.score >= best.score && second.place.address !== best.place.address) {
+    const places = [best, second].map((each) => `0x${each.place.address.toString(16)}`).join(" and ");
+    return { place: undefined, evidence: unknown(`${why}, and its type fits the stack at ${places}`) };
+  }
+  const others = hits.length > 1 ? `, better than ${String(hits.length - 1)} other places` : "";
+  return {
+    place: best.place,
+    evidence: inferred(`the only place on the stack of block_on where its whole chain decodes${others}`),
+  };
+}
+
+/** Takes off what the runtime itself puts around a root: the box of a large future, and the LocalSet's `run_until`. */
+function unwrapRoot(root: Place): { readonly place: Place; readonly localSet?: Address } {
+  let here = root;
+  let localSet: Address | undefined;
+  for (let depth = 0; depth < 8; depth++) {
+    const next = unwrapOnce(here);
+    if (next === undefined) break;
+    here = next.place;
+    localSet = next.localSet ?? localSet;
+  }
+  return localSet === undefined ? { place: here } : { place: here, localSet };
+}
+
+function unwrapOnce(here: Place): { readonly place: Place; readonly localSet?: Address } | undefined {
+  const name = typeOf(here).name;
+  if (/^core::pin::Pin<(?:alloc::boxed::Box<|&mut )/.test(name)) {
+    const inner = deref(here) ?? deref(peel(here));
+    return inner === undefined ? undefined : { place: inner };
+  }
+  if (/^tokio::task::local::.*::run_until(?:<.*>)?::\{async_fn_env#0\}/.test(name)) {
+    const value = coroutineAt(here);
+    return isFailure(value) || value.awaitee === undefined ? undefined : { place: value.awaitee };
+  }
+  if (baseName(name) === "tokio::task::local::RunUntil") {
+    const future = member(here, "future");
+    const set = member(here, "local_set");
+    const shared = set === undefined ? undefined : sharedOfLocalSet(set);
+    if (future === undefined) return undefined;
+    return shared === undefined ? { place: future } : { place: future, localSet: shared };
+  }
+  return undefined;
+}
+
+function sharedOfLocalSet(reference: Place): Address | undefined {
+  const set = deref(reference);
+  const context = set === undefined ? undefined : path(set, ["context"]);
+  const inner = context === undefined ? undefined : deref(context);
+  const shared = inner === undefined ? undefined : path(inner, ["shared"]);
+  return shared === undefined ? undefined : deref(shared)?.address;
+}
+
+/** The name of the function that resumes a coroutine: `f::{async_fn_env#0}` is resumed by `f::{async_fn#0}`. */
+export const resumeFunction = (typeName: string): string =>
+  typeName.replace(/\{(async_fn|async_block|async_closure|async_gen_fn|async_gen_block)_env#(\d+)\}/g, "{$1#$2}");
+
+function rootState(future: Place, frameNames: readonly string[]): BlockOnRoot["state"] {
+  const value = coroutineAt(future);
+  const resume = baseName(resumeFunction(typeOf(future).name));
+  if (frameNames.some((name) => baseName(name) === resume)) return "running";
+  if (isFailure(value)) return "suspended";
+  return value.state.kind === "suspended" ? "suspended" : value.state.kind === "unresumed" ? "unpolled" : "unknown";
+}

@@ -1,0 +1,144 @@
+import type { Address } from "../../../base/brand";
+import { coroutineAt } from "../../../rust/coroutine";
+import {
+  activeVariant,
+  deref,
+  dynTarget,
+  isFailure,
+  member,
+  peel,
+  placeOf,
+  readPointer,
+  typeOf,
+  variantNamed,
+} from "../../../rust/place";
+import type { Place } from "../../../rust/place";
+import { asStr } from "../../../rust/sequence";
+import type { Program } from "../../../symbols/program";
+import type { SourcePosition } from "../../../symbols/type-model";
+import type { TaskState } from "../../model";
+import type { Candidate } from "./task-header";
+import { isPinnedBox } from "./task-layout";
+import type { TaskLayout } from "./task-layout";
+
+/** What the stage of a task's cell holds. */
+export interface StageContent {
+  readonly kind: "running" | "finished" | "consumed" | "unreadable";
+  /** The future, closure or output. */
+  readonly place?: Place;
+  readonly typeName?: string;
+  /** Finished with an error: how. */
+  readonly failure?: "cancelled" | "panicked";
+  readonly problem?: string;
+}
+
+/** Reads `Stage<T>`: Running(T), Finished(Result<T::Output, JoinError>), Consumed. */
+export function stageContent(program: Program, candidate: Candidate): StageContent {
+  const { layout } = candidate;
+  if (layout.declined !== undefined || layout.stage === undefined) {
+    return { kind: "unreadable", problem: layout.declined ?? "the stage is not known" };
+  }
+  const stage = placeOf(program, layout.module, layout.stage.type, (candidate.header + layout.stage.offset) as Address);
+  const active = activeVariant(stage);
+  if (isFailure(active)) return { kind: "unreadable", problem: active.problem };
+  switch (active.variant.name) {
+    case "Running": {
+      const future = member(active.place, "__0");
+      if (future === undefined) return { kind: "unreadable", problem: "Stage::Running has an unknown shape" };
+      return layout.kind === "async" ? runningFuture(future) : runningClosure(future);
+    }
+    case "Finished": {
+      const output = member(active.place, "__0");
+      if (output === undefined) return { kind: "finished" };
+      const failure = joinFailure(output);
+      return { kind: "finished", place: output, ...(failure === undefined ? {} : { failure }) };
+    }
+    case "Consumed":
+      return { kind: "consumed" };
+    default:
+      return { kind: "unreadable", problem: `the stage has a variant ${active.variant.name}` };
+  }
+}
+
+/** `spawn` boxes large futures: the task's future is what is in the box. */
+function runningFuture(future: Place): StageContent {
+  let here = future;
+  for (let depth = 0; depth < 4; depth++) {
+    const name = typeOf(here).name;
+    if (!isPinnedBox(name)) return { kind: "running", place: here, typeName: name };
+    const target = dynTarget(here);
+    const inner = isFailure(target) ? (deref(peel(here)) ?? deref(here)) : target.place;
+    if (inner === undefined) return { kind: "running", place: here, typeName: name };
+    here = inner;
+  }
+  return { kind: "running", place: here, typeName: typeOf(here).name };
+}
+
+/** `BlockingTask{func: Option<closure>}`; the closure is moved out before it runs. */
+function runningClosure(task: Place): StageContent {
+  const func = member(task, "func");
+  const closure = func === undefined ? undefined : variantNamed(func, "Some");
+  const inner = closure === undefined ? undefined : member(closure, "__0");
+  return inner === undefined ? { kind: "running" } : { kind: "running", place: inner, typeName: typeOf(inner).name };
+}
+
+/** The way a task failed, from Result<_, JoinError>: `JoinError{repr: Cancelled | Panic(..), id}`. */
+function joinFailure(output: Place): "cancelled" | "panicked" | undefined {
+  const failed = variantNamed(output, "Err");
+  const error = failed === undefined ? undefined : member(failed, "__0");
+  const repr = error === undefined ? undefined : member(error, "repr");
+  if (repr === undefined) return undefined;
+  const active = activeVariant(repr);
+  if (isFailure(active)) return undefined;
+  return active.variant.name === "Cancelled" ? "cancelled" : active.variant.name === "Panic" ? "panicked" : undefined;
+}
+
+/** The state in Grace's words, from the state word and what the stage holds. */
+export function taskState(candidate: Candidate, stage: StageContent): TaskState {
+  const { state, layout } = candidate;
+  if (state.complete) {
+    // While the stage is not known, a completed task may still have been cancelled: the bit tells only that this was asked for.
+    if (stage.failure !== undefined) return stage.failure;
+    return "completed";
+  }
+  if (state.running) return "running";
+  if (layout.kind !== "async") return "scheduled";
+  if (stage.kind === "running" && stage.place !== undefined && isUnresumed(stage.place)) return "unpolled";
+  return state.notified ? "scheduled" : "suspended";
+}
+
+function isUnresumed(future: Place): boolean {
+  const type = typeOf(future);
+  if (type.kind !== "enum" || !type.isCoroutine) return false;
+  const value = coroutineAt(future);
+  return !isFailure(value) && value.state.kind === "unresumed";
+}
+
+/** `&'static core::panic::Location`: file (str, or `filename` since 1.89), line. */
+export function spawnLocation(program: Program, header: number, layout: TaskLayout): SourcePosition | undefined {
+  if (layout.spawnedAt === undefined) return undefined;
+  const reference = placeOf(
+    program,
+    layout.module,
+    layout.spawnedAt.type,
+    (header + layout.spawnedAt.offset) as Address,
+  );
+  const location = deref(reference);
+  if (location === undefined) return undefined;
+  const name = member(location, "filename") ?? member(location, "file") ?? member(location, "file_bytes_with_nul");
+  const line = member(location, "line");
+  if (name === undefined || line === undefined) return undefined;
+  const file = asStr(name)?.text ?? asStr(peel(name))?.text;
+  const lineNumber = program.snapshot.memory.u32(line.address);
+  if (file === undefined || lineNumber === undefined || lineNumber === 0) return undefined;
+  return { file: file.replace(/\0$/, ""), line: lineNumber };
+}
+
+/** The address in the scheduler field of a task: its `Arc` names the runtime instance. Absent for the blocking pool's own type. */
+export function schedulerPointer(program: Program, candidate: Candidate): Address | undefined {
+  const { layout } = candidate;
+  if (layout.scheduler === undefined || layout.schedulerKind === "blocking") return undefined;
+  const at = (candidate.header + layout.scheduler) as Address;
+  if (layout.schedulerType === undefined) return program.snapshot.memory.pointer(at);
+  return readPointer(placeOf(program, layout.module, layout.schedulerType, at));
+}

@@ -1,0 +1,89 @@
+import type { Problem } from "../base/problem";
+import { ProblemLog } from "../base/problem";
+import type { Work } from "../base/work";
+import type { Program } from "../symbols/program";
+import type { Stack } from "../unwind/stack";
+import type { DiscoverableFamily, DiscoveryContext, PreparedFamily, WordHit } from "./discovery/executor-family";
+import { stackZones } from "./discovery/stack-zones";
+import { sweepWords, writableRanges } from "./discovery/sweep";
+import type { SweepResult } from "./discovery/sweep";
+import { WordTargets } from "./discovery/word-targets";
+import { executorFamilies } from "./executors/registry";
+import type { AsyncWorld, Executor, StoredWaker, Task } from "./model";
+import { nativeRole } from "./threads/roles";
+
+/**
+ * Finds the executors and tasks of a program, whatever runtimes it uses: one sweep of writable memory for all of them. Futures are located,
+ * not walked: cheap for thousands of tasks.
+ * @param stacks all stacks, or a function that unwinds them when first needed.
+ */
+export function* findTasks(
+  program: Program,
+  stacks: readonly Stack[] | (() => readonly Stack[]),
+  families: readonly DiscoverableFamily[] = executorFamilies,
+): Work<AsyncWorld> {
+  let unwound: readonly Stack[] | undefined;
+  const context: DiscoveryContext = {
+    program,
+    stacks: () => (unwound ??= typeof stacks === "function" ? stacks() : stacks),
+    zones: stackZones(program.snapshot),
+  };
+  const prepared: { readonly family: PreparedFamily; readonly words: ReadonlySet<number> }[] = [];
+  for (const family of families) {
+    const ready = yield* family.prepare(context);
+    if (ready !== undefined) prepared.push({ family: ready, words: new Set(ready.words) });
+  }
+  const targets = new WordTargets(prepared.flatMap((each) => [...each.words]));
+  const swept = yield* sweepWords(writableRanges(program.snapshot.memory), targets, {
+    message: "Sweeping memory for tasks",
+  });
+  const log = new ProblemLog();
+  log.addAll(swept.problems);
+  if (prepared.length > 0) log.addAll(missingMemory(program));
+  const executors: Executor[] = [];
+  const tasks: Task[] = [];
+  const wakers: StoredWaker[] = [];
+  const roles = new Map<number, string>();
+  for (const { family, words } of prepared) {
+    const found = yield* family.find(hitsOf(swept, targets, words));
+    executors.push(...found.executors);
+    for (const task of found.tasks) tasks.push(task);
+    for (const waker of found.wakers) wakers.push(waker);
+    for (const [thread, role] of found.threadRoles) roles.set(thread, role);
+    log.addAll(found.problems);
+  }
+  for (const stack of context.stacks()) {
+    const role = nativeRole(program, stack, roles.get(stack.thread.id));
+    if (role !== undefined) roles.set(stack.thread.id, role);
+  }
+  wakers.sort((a, b) => a.at - b.at);
+  return { executors, tasks: tasks.sort(byNumber), threadRoles: roles, wakers, problems: log.list() };
+}
+
+function* hitsOf(swept: SweepResult, targets: WordTargets, words: ReadonlySet<number>): Iterable<WordHit> {
+  for (let index = 0; index < swept.addresses.length; index++) {
+    const word = targets.words[swept.targets[index] ?? 0] ?? 0;
+    if (words.has(word)) yield { at: swept.addresses[index] ?? 0, word };
+  }
+}
+
+function missingMemory(program: Program): readonly Problem[] {
+  if (program.snapshot.memoryKind !== "stacks") return [];
+  return [
+    {
+      where: program.snapshot.path,
+      what: "The dump holds stacks but no heap.",
+      effect: "Tasks live on the heap, so they cannot be listed.",
+      remedy:
+        "Take the dump with full memory (a core, MiniDumpWithFullMemory, or the heap as app memory of the minidump writer).",
+    },
+  ];
+}
+
+/** By the executor's own numbers, then by address; roots of block_on first. */
+function byNumber(a: Task, b: Task): number {
+  const rank = (task: Task): number => (task.kind === "block-on" ? 0 : 1);
+  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  if (a.id !== undefined && b.id !== undefined && a.id !== b.id) return a.id < b.id ? -1 : 1;
+  return a.address - b.address;
+}
