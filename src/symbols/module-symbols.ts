@@ -59,7 +59,7 @@ export interface ModuleSymbols {
 
   // --- image
   /** Size and alignment of the block of thread-locals (ELF PT_TLS). Absent where the module has none or the file is not at hand. */
-  readonly threadLocals?: { readonly size: number; readonly align: number };
+  readonly threadLocals?: { readonly size: number; readonly align: number } | undefined;
   /**
    * Each word of the image that the loader sets to load bias + `target`, from the file's relocations: what vtables hold where the dump
    * left out the relocated pages. Absent where the format has no such thing.
@@ -81,11 +81,11 @@ export interface Unwound {
 export interface FunctionInfo {
   /** Path as Rust writes it, without hash: "zoo::deadlock_a::{async_fn#0}", "core::ptr::drop_in_place<T>"; demangled symbol where there is no debug info. */
   readonly name: string;
-  readonly linkageName?: string;
+  readonly linkageName?: string | undefined;
   readonly low: LinkAddress;
   readonly high: LinkAddress;
   /** First line of the function, resolved when asked. */
-  readonly declared?: SourcePosition;
+  readonly declared?: SourcePosition | undefined;
   /** Generic arguments by name (T, S, F ...). Empty where the debug info has none. Reading them may decode a unit. */
   typeArguments(): readonly { readonly name: string; readonly type: TypeRef }[];
 }
@@ -114,19 +114,25 @@ export interface VtableInfo {
 export interface StaticVariable {
   readonly name: string;
   readonly type: TypeRef | undefined;
-  readonly place: { readonly kind: "static"; readonly at: LinkAddress } | { readonly kind: "thread-local"; readonly offset: number };
-  readonly declared?: SourcePosition;
+  readonly place:
+    { readonly kind: "static"; readonly at: LinkAddress } | { readonly kind: "thread-local"; readonly offset: number };
+  readonly declared?: SourcePosition | undefined;
 }
 
 export interface LocalVariable {
   readonly name: string;
   readonly isParameter: boolean;
   readonly type: TypeRef;
-  readonly declared?: SourcePosition;
+  readonly declared?: SourcePosition | undefined;
   /** How deep in the inline chain it lives: 0 is the innermost function of `framesAt`. */
   readonly inlineDepth: number;
   /** Where the value is in this frame, for the given registers. */
-  locate(frame: { readonly registers: Registers; readonly cfa?: number; readonly bias: number; readonly memory: Memory }): LocalLocation;
+  locate(frame: {
+    readonly registers: Registers;
+    readonly cfa?: number;
+    readonly bias: number;
+    readonly memory: Memory;
+  }): LocalLocation;
 }
 
 export type LocalLocation =

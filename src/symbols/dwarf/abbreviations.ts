@@ -1,0 +1,242 @@
+import type { ByteSource } from "../../bytes/byte-source";
+import { Cursor } from "../../bytes/cursor";
+import { form } from "./constants";
+
+/**
+ * How to step over the attributes of a DIE: one number for each stretch. Zero and above: so many bytes. Below: a variable form.
+ */
+export const skipOp = {
+  end: -1,
+  leb: -2,
+  cstring: -3,
+  block1: -4,
+  block2: -5,
+  block4: -6,
+  blockLeb: -7,
+  indirect: -8,
+  unknown: -9,
+} as const;
+
+/** What decides the size of a form. */
+export interface Encoding {
+  readonly version: number;
+  readonly offsetSize: 4 | 8;
+  readonly addressSize: number;
+}
+
+/** Bytes of a value of this form, or a `skipOp` when it differs from value to value (DWARF 5 section 7.5.6). */
+export function formSize(which: number, { version, offsetSize, addressSize }: Encoding): number {
+  switch (which) {
+    case form.addr:
+      return addressSize;
+    case form.flagPresent:
+    case form.implicitConst:
+      return 0;
+    case form.data1:
+    case form.flag:
+    case form.ref1:
+    case form.strx1:
+    case form.addrx1:
+      return 1;
+    case form.data2:
+    case form.ref2:
+    case form.strx2:
+    case form.addrx2:
+      return 2;
+    case form.strx3:
+    case form.addrx3:
+      return 3;
+    case form.data4:
+    case form.ref4:
+    case form.strx4:
+    case form.addrx4:
+    case form.refSup4:
+      return 4;
+    case form.data8:
+    case form.ref8:
+    case form.refSig8:
+    case form.refSup8:
+      return 8;
+    case form.data16:
+      return 16;
+    case form.strp:
+    case form.secOffset:
+    case form.lineStrp:
+    case form.strpSup:
+    case form.gnuRefAlt:
+    case form.gnuStrpAlt:
+      return offsetSize;
+    case form.refAddr:
+      return version < 3 ? addressSize : offsetSize;
+    case form.udata:
+    case form.sdata:
+    case form.refUdata:
+    case form.strx:
+    case form.addrx:
+    case form.loclistx:
+    case form.rnglistx:
+    case form.gnuAddrIndex:
+    case form.gnuStrIndex:
+      return skipOp.leb;
+    case form.string:
+      return skipOp.cstring;
+    case form.block1:
+      return skipOp.block1;
+    case form.block2:
+      return skipOp.block2;
+    case form.block4:
+      return skipOp.block4;
+    case form.block:
+    case form.exprloc:
+      return skipOp.blockLeb;
+    case form.indirect:
+      return skipOp.indirect;
+    default:
+      return skipOp.unknown;
+  }
+}
+
+/** Codes are dense and small in all producers; a larger one in a damaged file is ignored, its DIEs end the unit. */
+const largestCode = 1 << 20;
+const mostAttributes = 1 << 12;
+
+/** One abbreviation table, compiled to flat arrays. Abbreviations are numbered from 0 in the order of the section. */
+export class Abbreviations {
+  /** Code -> number of the abbreviation, -1 for none. */
+  readonly lookup: Int32Array;
+  readonly tags: Uint16Array;
+  readonly hasChildren: Uint8Array;
+  /** Attributes of abbreviation n: `attributeStart[n]` up to `attributeStart[n + 1]` in the three arrays below. */
+  readonly attributeStart: Uint32Array;
+  readonly attributes: Uint16Array;
+  readonly forms: Uint16Array;
+  readonly implicit: Float64Array;
+  /** Bytes of all attributes where that is fixed, else -1. */
+  readonly fixedSize: Int32Array;
+  /** Steps of abbreviation n: from `skipStart[n]` up to a `skipOp.end`. */
+  readonly skipStart: Uint32Array;
+  readonly skips: Int32Array;
+
+  constructor(bytes: Uint8Array, encoding: Encoding) {
+    const codes: number[] = [];
+    const tags: number[] = [];
+    const children: number[] = [];
+    const starts: number[] = [];
+    const attributes: number[] = [];
+    const forms: number[] = [];
+    const implicit: number[] = [];
+    const fixed: number[] = [];
+    const skipStarts: number[] = [];
+    const skips: number[] = [];
+    const cursor = new Cursor(bytes);
+    let highest = 0;
+    while (!cursor.failed) {
+      const code = cursor.uleb();
+      if (code === 0) break;
+      const tag = cursor.uleb();
+      const hasChildren = cursor.u8();
+      const start = attributes.length;
+      const skipStart = skips.length;
+      let run = 0;
+      let isFixed = true;
+      for (;;) {
+        const attribute = cursor.uleb();
+        const which = cursor.uleb();
+        const constant = which === form.implicitConst ? cursor.sleb() : 0;
+        if (cursor.failed || (attribute === 0 && which === 0) || attributes.length - start >= mostAttributes) break;
+        attributes.push(attribute);
+        forms.push(which);
+        implicit.push(constant);
+        const size = formSize(which, encoding);
+        if (size >= 0) run += size;
+        else {
+          isFixed = false;
+          if (run > 0) skips.push(run);
+          run = 0;
+          skips.push(size);
+        }
+      }
+      if (cursor.failed) {
+        attributes.length = start;
+        forms.length = start;
+        implicit.length = start;
+        skips.length = skipStart;
+        break;
+      }
+      fixed.push(isFixed ? run : -1);
+      if (run > 0) skips.push(run);
+      skips.push(skipOp.end);
+      codes.push(code <= largestCode ? code : 0);
+      if (code <= largestCode && code > highest) highest = code;
+      tags.push(tag);
+      children.push(hasChildren);
+      starts.push(start);
+      skipStarts.push(skipStart);
+    }
+    starts.push(attributes.length);
+    this.lookup = new Int32Array(highest + 1).fill(-1);
+    codes.forEach((code, index) => {
+      // The first of a doubled code is the one that readers take.
+      if (code > 0 && this.lookup[code] === -1) this.lookup[code] = index;
+    });
+    this.tags = Uint16Array.from(tags);
+    this.hasChildren = Uint8Array.from(children);
+    this.attributeStart = Uint32Array.from(starts);
+    this.attributes = Uint16Array.from(attributes);
+    this.forms = Uint16Array.from(forms);
+    this.implicit = Float64Array.from(implicit);
+    this.fixedSize = Int32Array.from(fixed);
+    this.skipStart = Uint32Array.from(skipStarts);
+    this.skips = Int32Array.from(skips);
+  }
+
+  get count(): number {
+    return this.tags.length;
+  }
+}
+
+/** rustc's tables have some hundred bytes; the end is found by decoding, so a window is read and widened when it was too small. */
+const firstWindow = 4096;
+const largestWindow = 4 << 20;
+
+/** The tables of one `.debug_abbrev`, by offset: LTO builds share one among all units. */
+export class AbbreviationCache {
+  private readonly tables = new Map<string, Abbreviations>();
+
+  constructor(private readonly section: ByteSource | undefined) {}
+
+  get(offset: number, encoding: Encoding): Abbreviations {
+    const key = `${String(offset)},${String(encoding.version < 3)},${String(encoding.offsetSize)},${String(encoding.addressSize)}`;
+    let table = this.tables.get(key);
+    if (table === undefined) {
+      table = new Abbreviations(this.window(offset), encoding);
+      this.tables.set(key, table);
+    }
+    return table;
+  }
+
+  private window(offset: number): Uint8Array {
+    if (this.section === undefined) return new Uint8Array(0);
+    for (let size = firstWindow; ; size *= 8) {
+      const bytes = this.section.read(offset, size).slice();
+      if (bytes.length < size || size >= largestWindow || isComplete(bytes)) return bytes;
+    }
+  }
+}
+
+/** Whether the table's final zero lies in these bytes. */
+function isComplete(bytes: Uint8Array): boolean {
+  const cursor = new Cursor(bytes);
+  while (!cursor.failed) {
+    if (cursor.uleb() === 0) return !cursor.failed;
+    cursor.uleb();
+    cursor.u8();
+    for (;;) {
+      const attribute = cursor.uleb();
+      const which = cursor.uleb();
+      if (which === form.implicitConst) cursor.sleb();
+      if (cursor.failed || (attribute === 0 && which === 0)) break;
+    }
+  }
+  return false;
+}

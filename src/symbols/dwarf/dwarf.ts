@@ -1,0 +1,245 @@
+import type { LinkAddress } from "../../base/brand";
+import { at, tag, unitType } from "./constants";
+import { Die } from "./die";
+import { offsetOf, spaceOf } from "./die-id";
+import { lineFiles } from "./line-program";
+import type { LineFiles } from "./line-program";
+import { lineTable } from "./line-table";
+import type { LineTable } from "./line-table";
+import { rangesOf } from "./ranges";
+import type { DwarfSections } from "./sections";
+import { noName } from "./strings";
+import { InfoSpace, WeightedCache } from "./unit";
+import type { DwarfContext, Unit } from "./unit";
+import { UnitMap } from "./unit-map";
+import { buildUnitTable, codeRanges, entryKind } from "./unit-table";
+import type { UnitTable } from "./unit-table";
+import type { SourcePosition } from "../type-model";
+
+/** Bytes of units held at once, whatever the size of `.debug_info`. */
+const heldBytes = 64 << 20;
+/** Bytes of unit tables held at once. */
+const heldTables = 96 << 20;
+const heldLines = 64 << 20;
+const unitsTriedForTypes = 5000;
+
+/** Chains of DW_AT_specification and DW_AT_abstract_origin are two long; more is a loop in a damaged file. */
+const longestChain = 8;
+/** Namespaces nest some dozens deep. */
+const deepestScope = 200;
+
+/** The DWARF of one module: its info sections and what is found through them. */
+export class Dwarf {
+  readonly context: DwarfContext = {
+    spaces: [],
+    bytes: new WeightedCache(heldBytes),
+    tables: new WeightedCache(heldTables),
+  };
+  private readonly files = new WeightedCache<string, LineFiles | "none">(5000);
+  private readonly lines = new WeightedCache<string, LineTable | "none">(heldLines);
+  private knownMap: UnitMap | undefined;
+  readonly main: InfoSpace;
+  /** Finds the split unit of a skeleton. */
+  splitUnit: (skeleton: Unit) => Unit | undefined = () => undefined;
+
+  constructor(sections: DwarfSections) {
+    this.main = this.addSpace((index) => new InfoSpace(this.context, index, sections));
+    if (sections.types !== undefined)
+      this.addSpace((index) => new InfoSpace(this.context, index, sections, { isTypes: true }));
+  }
+
+  addSpace(make: (index: number) => InfoSpace): InfoSpace {
+    const space = make(this.context.spaces.length);
+    this.context.spaces.push(space);
+    return space;
+  }
+
+  /** Units with DIEs of code: the executable's own, skeletons replaced by what they stand for where that was found. */
+  *units(): IterableIterator<Unit> {
+    for (const unit of this.main.units) yield this.full(unit);
+    for (const space of this.context.spaces) {
+      if (space !== this.main && space.options.isSplit !== true) yield* space.units;
+    }
+  }
+
+  /** The split unit of a skeleton; any other unit itself. */
+  full(unit: Unit): Unit {
+    if (unit.unitType !== unitType.skeleton && (unit.version >= 5 || unit.root.dwoId === undefined)) return unit;
+    return this.splitUnit(unit) ?? unit;
+  }
+
+  /** Units that claim this address, skeletons resolved. */
+  *unitsAt(address: number): IterableIterator<Unit> {
+    this.knownMap ??= new UnitMap(this.main);
+    for (const unit of this.knownMap.unitsAt(address)) yield this.full(unit);
+  }
+
+  get addressesAreComplete(): boolean {
+    this.knownMap ??= new UnitMap(this.main);
+    return this.knownMap.isComplete;
+  }
+
+  unitOf(id: number): Unit | undefined {
+    return this.context.spaces[spaceOf(id)]?.unitAt(offsetOf(id));
+  }
+
+  /** The DIE at `id`, read. */
+  die(id: number): Die | undefined {
+    const unit = this.unitOf(id);
+    if (unit === undefined) return undefined;
+    const die = new Die(unit);
+    return die.read(offsetOf(id) - unit.offset) ? die : undefined;
+  }
+
+  table(unit: Unit): UnitTable {
+    let table = this.context.tables.get(unit);
+    if (table === undefined) {
+      table = buildUnitTable(unit, rangesOf);
+      this.context.tables.set(unit, table, table.weight);
+    }
+    return table;
+  }
+
+  /** Code ranges of a subprogram. */
+  functionOf(id: number): readonly { readonly low: LinkAddress; readonly high: LinkAddress }[] {
+    const die = this.die(id);
+    if (die === undefined) return [];
+    return [...codeRanges(die, rangesOf)].map(({ low, high }) => ({
+      low: low as LinkAddress,
+      high: high as LinkAddress,
+    }));
+  }
+
+  /** Whether any unit of rustc has a struct: line-tables-only builds have none. Judged by the abbreviations that the units use. */
+  hasTypes(): boolean {
+    let tried = 0;
+    for (const unit of this.units()) {
+      if (++tried > unitsTriedForTypes) return false;
+      if (unit.abbreviations.tags.includes(tag.structureType) && unit.root.producer?.includes("GNU") !== true)
+        return true;
+    }
+    return false;
+  }
+
+  // --- names
+
+  /** Path of what encloses the entry, "" at the top of a unit. */
+  scopeOf(unit: Unit, table: UnitTable, entry: number): string {
+    return this.pathOf(unit, table, table.parents[entry] ?? -1, 0);
+  }
+
+  /** Path of an entry that encloses others. */
+  scopePath(unit: Unit, table: UnitTable, entry: number): string {
+    return this.pathOf(unit, table, entry, 0);
+  }
+
+  private pathOf(unit: Unit, table: UnitTable, entry: number, depth: number): string {
+    if (entry < 0 || depth > deepestScope) return "";
+    const known = table.paths.get(entry);
+    if (known !== undefined) return known;
+    let path: string;
+    const key = table.names[entry] ?? noName;
+    if (key === noName && table.kinds[entry] === entryKind.function) {
+      path = this.qualifiedName(unit.dieId(table.positions[entry] ?? 0)) ?? "";
+    } else {
+      const outer = this.pathOf(unit, table, table.parents[entry] ?? -1, depth + 1);
+      const own = key === noName ? "" : (unit.space.names.text(key) ?? "");
+      path = outer === "" ? own : own === "" ? outer : `${outer}::${own}`;
+    }
+    table.paths.set(entry, path);
+    return path;
+  }
+
+  /**
+   * The path of a DIE with all that encloses it; of the declaration where it refers to one.
+   * `undefined` for a DIE that has no name.
+   */
+  qualifiedName(id: number): string | undefined {
+    let target = id;
+    for (let hops = 0; hops < longestChain; hops++) {
+      const die = this.die(target);
+      if (die === undefined) return undefined;
+      const key = die.nameKey(at.name);
+      if (key !== noName) {
+        const own = die.unit.space.names.text(key);
+        if (own === undefined) return undefined;
+        const table = this.table(die.unit);
+        const entry = table.entryAt(die.position);
+        const scope =
+          entry >= 0
+            ? this.scopeOf(die.unit, table, entry)
+            : this.pathOf(die.unit, table, table.entryBefore(die.position), 0);
+        return scope === "" ? own : `${scope}::${own}`;
+      }
+      const next = die.reference(at.specification) ?? die.reference(at.abstractOrigin);
+      if (next === undefined) return undefined;
+      target = next;
+    }
+    return undefined;
+  }
+
+  /** Reads an attribute of a DIE or of what it is an instance or definition of. */
+  inherited<T>(id: number, read: (die: Die) => T | undefined): T | undefined {
+    let target = id;
+    for (let hops = 0; hops < longestChain; hops++) {
+      const die = this.die(target);
+      if (die === undefined) return undefined;
+      const value = read(die);
+      if (value !== undefined) return value;
+      const next = die.reference(at.abstractOrigin) ?? die.reference(at.specification);
+      if (next === undefined) return undefined;
+      target = next;
+    }
+    return undefined;
+  }
+
+  // --- files and lines
+
+  private filesOf(unit: Unit): LineFiles | undefined {
+    const { stmtList, compDir, name, strOffsetsBase } = unit.root;
+    if (stmtList === undefined) return undefined;
+    const key = `${String(unit.space.index)}:${String(stmtList)}`;
+    let files = this.files.get(key);
+    if (files === undefined) {
+      const lineUnit = unit.skeleton ?? unit;
+      files = lineFiles(lineUnit.space.sections, stmtList, { compDir, name, strOffsetsBase }) ?? "none";
+      this.files.set(key, files, 1);
+    }
+    return files === "none" ? undefined : files;
+  }
+
+  /** Full path of a DW_AT_decl_file or DW_AT_call_file of the unit. */
+  file(unit: Unit, index: number): string | undefined {
+    return this.filesOf(unit)?.path(index);
+  }
+
+  /** The line program of the unit, decoded. */
+  linesOf(unit: Unit): LineTable | undefined {
+    const owner = unit.skeleton ?? unit;
+    const { stmtList, compDir, name, strOffsetsBase } = owner.root;
+    if (stmtList === undefined) return undefined;
+    const key = `${String(owner.space.index)}:${String(stmtList)}`;
+    let lines = this.lines.get(key);
+    if (lines === undefined) {
+      lines = lineTable(owner.space.sections, stmtList, { compDir, name, strOffsetsBase }) ?? "none";
+      this.lines.set(key, lines, 1 << 20);
+    }
+    return lines === "none" ? undefined : lines;
+  }
+
+  /** What DW_AT_decl_file and DW_AT_decl_line of this DIE say; made when called. */
+  declared(die: Die): (() => SourcePosition) | undefined {
+    const line = die.unsigned(at.declLine);
+    const index = die.unsigned(at.declFile);
+    if (line === undefined || index === undefined) return undefined;
+    const { unit } = die;
+    return () => ({ file: this.file(unit, index) ?? "", line });
+  }
+
+  close(): void {
+    this.context.bytes.clear();
+    this.context.tables.clear();
+    this.lines.clear();
+    this.files.clear();
+  }
+}

@@ -1,0 +1,219 @@
+import { runNow } from "../../base/work";
+import type { Work } from "../../base/work";
+import type { TypeRef } from "../type-model";
+import type { Dwarf } from "./dwarf";
+import { lastSegment, withoutArguments } from "./paths";
+import { rangesOf } from "./ranges";
+import { noName } from "./strings";
+import type { InfoSpace, Unit } from "./unit";
+import { buildUnitTable, entryKind } from "./unit-table";
+import { at } from "./constants";
+import { Die } from "./die";
+
+class GrowingIds {
+  private array = new Float64Array(1 << 12);
+  length = 0;
+  push(value: number): void {
+    if (this.length === this.array.length) {
+      const larger = new Float64Array(this.length * 2);
+      larger.set(this.array);
+      this.array = larger;
+    }
+    this.array[this.length++] = value;
+  }
+  take(): Float64Array {
+    return this.array.slice(0, this.length);
+  }
+}
+
+/** One info section's part: entries in buckets of their name's key. */
+interface Part {
+  readonly space: InfoSpace;
+  readonly ids: Float64Array;
+  readonly keys: Uint32Array;
+  readonly scopes: Uint32Array;
+  readonly bucketStarts: Uint32Array;
+}
+
+const bucketBits = 16;
+const bucketOf = (key: number): number => (Math.imul(key, 0x9e3779b1) >>> (32 - bucketBits)) & ((1 << bucketBits) - 1);
+
+/**
+ * All named types and all functions with code of a module, 16 bytes each: the last resort, when neither a symbol table nor a type
+ * nearby tells the unit. Scopes are interned, so that a name is checked without going back to its unit.
+ */
+export class GlobalIndex {
+  private readonly parts: Part[] = [];
+  /** Scope 0 is the top of a unit. */
+  private readonly scopeTexts: string[] = [""];
+  private readonly scopeNumbers = new Map<string, number>([["", 0]]);
+  /** By scope: functions with code. */
+  private readonly functionIds: Float64Array;
+  private readonly functionScopes: Uint32Array;
+  private readonly vtableIds: Float64Array;
+
+  constructor(dwarf: Dwarf) {
+    const built = runNow(this.build(dwarf));
+    this.functionIds = built.functionIds;
+    this.functionScopes = built.functionScopes;
+    this.vtableIds = built.vtableIds;
+  }
+
+  private *build(
+    dwarf: Dwarf,
+  ): Work<{ functionIds: Float64Array; functionScopes: Uint32Array; vtableIds: Float64Array }> {
+    const functionIds = new GrowingIds();
+    const functionScopes = new GrowingIds();
+    const vtableIds = new GrowingIds();
+    const bySpace = new Map<InfoSpace, { ids: GrowingIds; keys: GrowingIds; scopes: GrowingIds }>();
+    for (const unit of dwarf.units()) {
+      let part = bySpace.get(unit.space);
+      if (part === undefined) {
+        part = { ids: new GrowingIds(), keys: new GrowingIds(), scopes: new GrowingIds() };
+        bySpace.set(unit.space, part);
+      }
+      // Not through the cache: a pass over everything would only empty it.
+      const table = buildUnitTable(unit, rangesOf);
+      const scopeOfEntry = new Map<number, number>();
+      const scope = (entry: number): number => {
+        if (entry < 0) return 0;
+        let number = scopeOfEntry.get(entry);
+        if (number === undefined) {
+          const text = dwarf.scopePath(unit, table, entry);
+          number = this.scopeNumbers.get(text);
+          if (number === undefined) {
+            number = this.scopeTexts.length;
+            this.scopeTexts.push(text);
+            this.scopeNumbers.set(text, number);
+          }
+          scopeOfEntry.set(entry, number);
+        }
+        return number;
+      };
+      for (let entry = 0; entry < table.count; entry++) {
+        const kind = table.kinds[entry];
+        const key = table.names[entry] ?? noName;
+        if (kind !== entryKind.type || key === noName) continue;
+        part.ids.push(unit.dieId(table.positions[entry] ?? 0));
+        part.keys.push(key);
+        part.scopes.push(scope(table.parents[entry] ?? -1));
+      }
+      let last = -1;
+      for (const { entry } of table.functions()) {
+        if (entry === last) continue;
+        last = entry;
+        functionIds.push(unit.dieId(table.positions[entry] ?? 0));
+        functionScopes.push(
+          table.names[entry] === noName
+            ? this.declaredScope(dwarf, unit, table.positions[entry] ?? 0)
+            : scope(table.parents[entry] ?? -1),
+        );
+      }
+      for (const entry of table.variables) vtableIds.push(unit.dieId(table.positions[entry] ?? 0));
+      yield { message: "Indexing types" };
+    }
+    for (const [space, { ids, keys, scopes }] of bySpace)
+      this.parts.push(bucketed(space, ids.take(), Uint32Array.from(keys.take()), Uint32Array.from(scopes.take())));
+    return {
+      functionIds: functionIds.take(),
+      functionScopes: Uint32Array.from(functionScopes.take()),
+      vtableIds: vtableIds.take(),
+    };
+  }
+
+  /** A function that is defined apart from its declaration lies at the top: its scope is the declaration's. */
+  private declaredScope(dwarf: Dwarf, unit: Unit, position: number): number {
+    const die = new Die(unit);
+    if (!die.read(position)) return 0;
+    const target = die.reference(at.specification) ?? die.reference(at.abstractOrigin);
+    const name = target === undefined ? undefined : dwarf.qualifiedName(target);
+    if (name === undefined) return 0;
+    const start = name.length - lastSegment(name).length;
+    const text = start >= 2 ? name.slice(0, start - 2) : "";
+    let number = this.scopeNumbers.get(text);
+    if (number === undefined) {
+      number = this.scopeTexts.length;
+      this.scopeTexts.push(text);
+      this.scopeNumbers.set(text, number);
+    }
+    return number;
+  }
+
+  typesNamed(name: string): readonly TypeRef[] {
+    const found: TypeRef[] = [];
+    for (const part of this.parts) {
+      for (const text of new Set([lastSegment(name), name])) {
+        const scope = text === name ? "" : name.slice(0, name.length - text.length - 2);
+        const number = this.scopeNumbers.get(scope);
+        if (number === undefined) continue;
+        for (const key of part.space.names.keysOf(text)) {
+          const bucket = bucketOf(key);
+          for (let at = part.bucketStarts[bucket] ?? 0; at < (part.bucketStarts[bucket + 1] ?? 0); at++) {
+            if (part.keys[at] === key && part.scopes[at] === number) found.push((part.ids[at] ?? 0) as TypeRef);
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Types whose own name begins with the prefix. */
+  *typesStartingWith(prefix: string): IterableIterator<TypeRef> {
+    const bytes = Buffer.from(prefix, "utf8");
+    for (const part of this.parts) {
+      const known = new Map<number, boolean>();
+      for (let at = 0; at < part.ids.length; at++) {
+        const key = part.keys[at] ?? noName;
+        let fits = known.get(key);
+        if (fits === undefined) {
+          fits = part.space.names.startsWith(key, bytes);
+          known.set(key, fits);
+        }
+        if (fits) yield (part.ids[at] ?? 0) as TypeRef;
+      }
+    }
+  }
+
+  /** Ids of functions with code whose path without generic arguments is this. */
+  functionsNamed(dwarf: Dwarf, path: string): readonly number[] {
+    const own = lastSegment(path);
+    const number = this.scopeNumbers.get(own === path ? "" : path.slice(0, path.length - own.length - 2));
+    if (number === undefined) return [];
+    const found: number[] = [];
+    for (let at = 0; at < this.functionIds.length; at++) {
+      if (this.functionScopes[at] !== number) continue;
+      const id = this.functionIds[at] ?? 0;
+      const name = dwarf.qualifiedName(id);
+      if (name !== undefined && withoutArguments(name) === path) found.push(id);
+    }
+    return found;
+  }
+
+  /** Variables outside of functions: vtables, statics, thread-locals. */
+  get variables(): Float64Array {
+    return this.vtableIds;
+  }
+}
+
+/** Orders the entries by bucket, with one counting sort. */
+function bucketed(space: InfoSpace, ids: Float64Array, keys: Uint32Array, scopes: Uint32Array): Part {
+  const starts = new Uint32Array((1 << bucketBits) + 1);
+  for (const key of keys) starts[bucketOf(key) + 1]!++;
+  for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket]! += starts[bucket - 1] ?? 0;
+  const next = starts.slice();
+  const sorted: Part = {
+    space,
+    ids: new Float64Array(ids.length),
+    keys: new Uint32Array(ids.length),
+    scopes: new Uint32Array(ids.length),
+    bucketStarts: starts,
+  };
+  for (let index = 0; index < ids.length; index++) {
+    const key = keys[index] ?? 0;
+    const place = next[bucketOf(key)]!++;
+    sorted.ids[place] = ids[index] ?? 0;
+    sorted.keys[place] = key;
+    sorted.scopes[place] = scopes[index] ?? 0;
+  }
+  return sorted;
+}

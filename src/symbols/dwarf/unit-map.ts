@@ -1,0 +1,107 @@
+import { Cursor } from "../../bytes/cursor";
+import { lastNotAbove } from "../../bytes/range-map";
+import { at } from "./constants";
+import { Die } from "./die";
+import { rangesOf } from "./ranges";
+import type { InfoSpace, Unit } from "./unit";
+import { codeRanges } from "./unit-table";
+
+/** Functions of one unit follow each other in the image but for padding: such entries become one. */
+const padding = 64;
+/** How far back a wider stretch that covers the address is looked for. */
+const steps = 16;
+
+/** Which unit has code or data at an address. From `.debug_aranges`; from the units' own ranges for units that are not in it. */
+export class UnitMap {
+  private readonly starts: Float64Array;
+  private readonly ends: Float64Array;
+  private readonly owners: Int32Array;
+  private readonly units: readonly Unit[];
+  /** Every unit is in `.debug_aranges`, which (as LLVM writes it) tells of data too: what is not found is not there. */
+  readonly isComplete: boolean;
+
+  constructor(space: InfoSpace) {
+    this.units = space.units;
+    const lows: number[] = [];
+    const highs: number[] = [];
+    const owners: number[] = [];
+    const told = new Set<number>();
+    const add = (low: number, high: number, owner: number): void => {
+      const last = lows.length - 1;
+      const end = highs[last] ?? 0;
+      if (owners[last] === owner && low >= end && low - end < padding) highs[last] = high;
+      else {
+        lows.push(low);
+        highs.push(high);
+        owners.push(owner);
+      }
+    };
+    readAranges(space, told, add);
+    for (const unit of space.units) {
+      if (told.has(unit.index)) continue;
+      for (const { low, high } of unitRanges(unit)) if (low > 1) add(low, high, unit.index);
+    }
+    this.isComplete = told.size === space.units.length;
+    const order = Uint32Array.from(lows, (_, index) => index).sort((a, b) => (lows[a] ?? 0) - (lows[b] ?? 0));
+    this.starts = Float64Array.from(order, (index) => lows[index] ?? 0);
+    this.ends = Float64Array.from(order, (index) => highs[index] ?? 0);
+    this.owners = Int32Array.from(order, (index) => owners[index] ?? 0);
+  }
+
+  /** Units that claim the address, the closest claim first. Usually one. */
+  *unitsAt(address: number): IterableIterator<Unit> {
+    let place = lastNotAbove(this.starts, address);
+    for (let tries = 0; place >= 0 && tries < steps; place--, tries++) {
+      if (address >= (this.ends[place] ?? 0)) continue;
+      const unit = this.units[this.owners[place] ?? -1];
+      if (unit !== undefined) yield unit;
+    }
+  }
+}
+
+/** The code ranges that a unit's first DIE tells. */
+export function unitRanges(unit: Unit): Iterable<{ readonly low: number; readonly high: number }> {
+  const die = new Die(unit, unit.space.source.read(unit.offset, Math.min(1024, unit.size)).slice());
+  if (!die.read(unit.headerSize) || !(die.has(at.ranges) || die.has(at.highPc))) return [];
+  return codeRanges(die, rangesOf);
+}
+
+/** Sets of `.debug_aranges` (DWARF 5 section 6.1.2): a header that names the unit, then pairs of address and length. */
+function readAranges(
+  space: InfoSpace,
+  told: Set<number>,
+  add: (low: number, high: number, owner: number) => void,
+): void {
+  const section = space.sections.aranges;
+  if (section === undefined) return;
+  for (let offset = 0; offset < section.size;) {
+    const head = new Cursor(section.read(offset, 32));
+    let length = head.u32();
+    const is64 = length === 0xffffffff;
+    if (is64) length = head.u64();
+    const end = offset + head.position + length;
+    const version = head.u16();
+    const unitOffset = is64 ? head.u64() : head.u32();
+    const addressSize = head.u8();
+    const segmentSize = head.u8();
+    if (head.failed || length === 0 || end > section.size) return;
+    const unit = version === 2 && addressSize === 8 && segmentSize === 0 ? space.unitAt(unitOffset) : undefined;
+    // The first pair is aligned to its own size, counted from the set's start.
+    const first = offset + Math.ceil(head.position / 16) * 16;
+    if (unit?.offset === unitOffset) {
+      const bytes = section.read(first, end - first);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      let any = false;
+      for (let at = 0; at + 16 <= bytes.length; at += 16) {
+        const low = view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+        const size = view.getUint32(at + 12, true) * 2 ** 32 + view.getUint32(at + 8, true);
+        if (low === 0 && size === 0) break;
+        any = true;
+        // Thrown-away functions stay at 0, 1 or the top.
+        if (low > 1 && size > 0 && low + size < Number.MAX_SAFE_INTEGER) add(low, low + size, unit.index);
+      }
+      if (any) told.add(unit.index);
+    }
+    offset = end;
+  }
+}

@@ -1,0 +1,408 @@
+import type { Abbreviations } from "./abbreviations";
+import { formSize } from "./abbreviations";
+import { at, form, tag } from "./constants";
+import { Die, nameKeyAt, skipAttributes } from "./die";
+import { noName } from "./strings";
+import type { Unit } from "./unit";
+
+/** What an entry of a `UnitTable` is. */
+export const entryKind = {
+  /** Struct, union, enum, base type, pointer, array, function type, typedef: anything that a type reference can name. */
+  type: 1,
+  namespace: 2,
+  /** With or without code. */
+  function: 3,
+  /** Outside of functions. */
+  variable: 4,
+  /** DW_TAG_imported_unit: an entry without a name whose children lie elsewhere. */
+  other: 5,
+} as const;
+
+/**
+ * The DIEs of one unit that have names others look for, as flat arrays in the order of the unit: made by one pass that decodes
+ * nothing else. 15 bytes an entry.
+ */
+export class UnitTable {
+  private readonly functionOrder: Uint32Array;
+  readonly functionLows: Float64Array;
+  /** Paths of entries that enclose others, as they are asked for. */
+  readonly paths = new Map<number, string>();
+  private typeArgumentOrder: { readonly targets: Float64Array; readonly entries: Uint32Array } | undefined;
+
+  constructor(
+    /** Position of the DIE from the unit's start. */
+    readonly positions: Uint32Array,
+    /** Entry that encloses this one, -1 for none. */
+    readonly parents: Int32Array,
+    /** Key of the DIE's own DW_AT_name, `noName` without. */
+    readonly names: Uint32Array,
+    readonly kinds: Uint8Array,
+    /** Code ranges: entry, low, high. */
+    private readonly codeEntries: Uint32Array,
+    private readonly codeLows: Float64Array,
+    private readonly codeHighs: Float64Array,
+    /** DW_TAG_template_type_parameter: position of the argument's type in the unit, and the entry that has it. */
+    private readonly argumentTargets: Uint32Array,
+    private readonly argumentEntries: Uint32Array,
+    readonly variables: Uint32Array,
+  ) {
+    const order = ascending(codeLows);
+    this.functionOrder = order;
+    this.functionLows = Float64Array.from(order, (index) => codeLows[index] ?? 0);
+  }
+
+  get count(): number {
+    return this.positions.length;
+  }
+
+  /** Bytes held. */
+  get weight(): number {
+    return this.count * 13 + this.codeEntries.length * 32 + this.argumentTargets.length * 8 + this.variables.length * 4;
+  }
+
+  /** The entry at this position, -1 when none starts there. */
+  entryAt(position: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.positions[middle] ?? 0) < position) low = middle + 1;
+      else high = middle;
+    }
+    return this.positions[low] === position ? low : -1;
+  }
+
+  /** The last entry that starts at or before this position: its enclosing entries enclose the position, or it does itself. */
+  entryBefore(position: number): number {
+    const exact = this.entryAt(position);
+    if (exact >= 0) return exact;
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.positions[middle] ?? 0) <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** The function with a code range around `address`: the innermost by start. */
+  functionAt(address: number): { readonly entry: number; readonly low: number; readonly high: number } | undefined {
+    let low = 0;
+    let high = this.functionLows.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.functionLows[middle] ?? 0) <= address) low = middle + 1;
+      else high = middle;
+    }
+    // Functions do not overlap, but folded ones share their range: a few steps back are enough.
+    for (let place = low - 1, tries = 0; place >= 0 && tries < 16; place--, tries++) {
+      const index = this.functionOrder[place] ?? 0;
+      const end = this.codeHighs[index] ?? 0;
+      if (address < end) return { entry: this.codeEntries[index] ?? 0, low: this.codeLows[index] ?? 0, high: end };
+    }
+    return undefined;
+  }
+
+  /** Every code range, by start address. */
+  *functions(): IterableIterator<{ readonly entry: number; readonly low: number; readonly high: number }> {
+    for (const index of this.functionOrder)
+      yield { entry: this.codeEntries[index] ?? 0, low: this.codeLows[index] ?? 0, high: this.codeHighs[index] ?? 0 };
+  }
+
+  /** Entries that have the type at `position` as one of their generic arguments. */
+  *entriesWithArgument(position: number): IterableIterator<number> {
+    if (this.typeArgumentOrder === undefined) {
+      const { argumentTargets: targets } = this;
+      // Packed into doubles, so that the native sort does it: position (32 bits), index (21 bits).
+      const packed = new Float64Array(Math.min(targets.length, 2 ** 21));
+      for (let index = 0; index < packed.length; index++) packed[index] = (targets[index] ?? 0) * 2 ** 21 + index;
+      packed.sort();
+      this.typeArgumentOrder = {
+        targets: packed.map((value) => Math.floor(value / 2 ** 21)),
+        entries: Uint32Array.from(packed, (value) => this.argumentEntries[value % 2 ** 21] ?? 0),
+      };
+    }
+    const { targets, entries } = this.typeArgumentOrder;
+    let low = 0;
+    let high = targets.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((targets[middle] ?? 0) < position) low = middle + 1;
+      else high = middle;
+    }
+    for (; targets[low] === position; low++) yield entries[low] ?? 0;
+  }
+}
+
+/** Indexes of the values in ascending order. */
+function ascending(values: Float64Array): Uint32Array {
+  let isSorted = true;
+  let lowest = Infinity;
+  let highest = 0;
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? 0;
+    if (value < highest) isSorted = false;
+    else highest = value;
+    if (value < lowest) lowest = value;
+  }
+  const order = new Uint32Array(values.length);
+  for (let index = 0; index < order.length; index++) order[index] = index;
+  if (isSorted) return order;
+  if (highest - lowest >= 2 ** 32 || values.length >= 2 ** 20)
+    return order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b);
+  // Value and index packed into one double: the native sort is ten times faster than one with a comparator.
+  const packed = values.map((value, index) => (value - lowest) * 2 ** 20 + index).sort();
+  for (let index = 0; index < order.length; index++) order[index] = (packed[index] ?? 0) % 2 ** 20;
+  return order;
+}
+
+/** What the pass does with a DIE. */
+const action = { skip: 0, type: 1, namespace: 2, function: 3, variable: 4, argument: 5 } as const;
+
+/** The abbreviations of a unit as the pass wants them. */
+interface Plan {
+  readonly actions: Uint8Array;
+  /** Offset of DW_AT_name from the first attribute where all before it have a fixed size; -1 without a name, else `nameUnknown`. */
+  readonly nameAt: Int16Array;
+  readonly nameForm: Uint16Array;
+  /** The same for a DW_AT_type of form ref4. */
+  readonly typeAt: Int16Array;
+  /** Has DW_AT_low_pc or DW_AT_ranges. */
+  readonly hasCode: Uint8Array;
+  /** Offsets of an 8-byte DW_AT_low_pc and a 4-byte size in DW_AT_high_pc, where both are at a fixed place; else -1. */
+  readonly lowAt: Int16Array;
+  readonly sizeAt: Int16Array;
+}
+
+const nameUnknown = -2;
+
+const plans = new WeakMap<Abbreviations, Plan>();
+
+function planOf(unit: Unit): Plan {
+  const table = unit.abbreviations;
+  let plan = plans.get(table);
+  if (plan !== undefined) return plan;
+  const actions = new Uint8Array(table.count);
+  const nameAt = new Int16Array(table.count).fill(-1);
+  const nameForm = new Uint16Array(table.count);
+  const typeAt = new Int16Array(table.count).fill(-1);
+  const hasCode = new Uint8Array(table.count);
+  const lowAt = new Int16Array(table.count).fill(-1);
+  const sizeAt = new Int16Array(table.count).fill(-1);
+  for (let number = 0; number < table.count; number++) {
+    actions[number] = actionOf(table.tags[number] ?? 0);
+    let offset = 0;
+    for (let index = table.attributeStart[number] ?? 0; index < (table.attributeStart[number + 1] ?? 0); index++) {
+      const which = table.forms[index] ?? 0;
+      const attribute = table.attributes[index];
+      if (attribute === at.lowPc || attribute === at.ranges) hasCode[number] = 1;
+      if (attribute === at.name) {
+        nameAt[number] = offset >= 0 && which !== form.indirect ? offset : nameUnknown;
+        nameForm[number] = which === form.strp && unit.offsetSize === 8 ? form.indirect : which;
+        if (nameForm[number] === form.indirect) nameAt[number] = nameUnknown;
+      }
+      if (attribute === at.lowPc && which === form.addr && unit.addressSize === 8) lowAt[number] = offset;
+      if (attribute === at.highPc && which === form.data4) sizeAt[number] = offset;
+      if (attribute === at.type && which === form.ref4 && offset >= 0) typeAt[number] = offset;
+      const size = formSize(which, unit);
+      // Behind a form of variable size, and in absurdly long abbreviations, positions are found DIE by DIE.
+      offset = size < 0 || offset < 0 || offset > 1000 ? -1 : offset + size;
+    }
+  }
+  plan = { actions, nameAt, nameForm, typeAt, hasCode, lowAt, sizeAt };
+  plans.set(table, plan);
+  return plan;
+}
+
+function actionOf(which: number): number {
+  switch (which) {
+    case tag.structureType:
+    case tag.classType:
+    case tag.unionType:
+    case tag.enumerationType:
+    case tag.baseType:
+    case tag.pointerType:
+    case tag.referenceType:
+    case tag.rvalueReferenceType:
+    case tag.arrayType:
+    case tag.subroutineType:
+    case tag.typedef:
+    case tag.unspecifiedType:
+      return action.type;
+    case tag.namespace:
+      return action.namespace;
+    case tag.subprogram:
+      return action.function;
+    case tag.variable:
+      return action.variable;
+    case tag.templateTypeParameter:
+      return action.argument;
+    default:
+      return action.skip;
+  }
+}
+
+/** Receives the code ranges of a DIE that has them in a list (DW_AT_ranges). */
+export type RangesOf = (
+  unit: Unit,
+  which: number,
+  value: number,
+) => Iterable<{ readonly low: number; readonly high: number }>;
+
+/** An address below this is no code: linkers put 0, 1 or -1 where the function was thrown away. */
+const lowestCode = 2;
+const highestAddress = Number.MAX_SAFE_INTEGER - 1;
+
+class Growing {
+  array = new Uint32Array(1024);
+  length = 0;
+  push(value: number): void {
+    if (this.length === this.array.length) {
+      const larger = new Uint32Array(this.length * 2);
+      larger.set(this.array);
+      this.array = larger;
+    }
+    this.array[this.length++] = value;
+  }
+  take(): Uint32Array {
+    return this.array.slice(0, this.length);
+  }
+}
+
+/** One pass over a unit, 150-400 MB/s. Damage ends it: what was met until then is in the table. */
+export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
+  const { bytes } = unit;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const table = unit.abbreviations;
+  const { lookup, fixedSize, hasChildren } = table;
+  const { actions, nameAt, nameForm, typeAt, hasCode, lowAt, sizeAt } = planOf(unit);
+  const die = new Die(unit, bytes);
+  const end = bytes.length;
+  const last = end - 4;
+
+  const positions = new Growing();
+  const parents = new Growing();
+  const names = new Growing();
+  const kinds = new Growing();
+  const codeEntries = new Growing();
+  const codeLows: number[] = [];
+  const codeHighs: number[] = [];
+  const argumentTargets = new Growing();
+  const argumentEntries = new Growing();
+  const variables = new Growing();
+  let stack = new Int32Array(64);
+  let depth = 0;
+  let parent = -1;
+  let position = unit.headerSize;
+
+  const addCode = (entry: number, low: number, high: number): void => {
+    if (low < lowestCode || high <= low || high > highestAddress) return;
+    codeEntries.push(entry);
+    codeLows.push(low);
+    codeHighs.push(high);
+  };
+
+  while (position < end) {
+    const start = position;
+    let code = bytes[position++] ?? 0;
+    if (code >= 0x80) {
+      code &= 0x7f;
+      for (let shift = 7; shift < 28; shift += 7) {
+        const byte = bytes[position++] ?? 0;
+        code |= (byte & 0x7f) << shift;
+        if (byte < 0x80) break;
+      }
+    }
+    if (code === 0) {
+      if (depth === 0) break;
+      parent = stack[--depth] ?? -1;
+      continue;
+    }
+    const number = lookup[code] ?? -1;
+    if (number < 0) break;
+    const what = actions[number] ?? 0;
+    const fixed = fixedSize[number] ?? -1;
+    const attributes = position;
+    position = fixed >= 0 ? position + fixed : skipAttributes(bytes, table, number, position, unit);
+    if (position > end) break;
+    let entry = parent;
+    if (what === action.argument) {
+      const offset = typeAt[number] ?? -1;
+      if (parent >= 0 && offset >= 0 && attributes + offset <= last) {
+        argumentTargets.push(view.getUint32(attributes + offset, true));
+        argumentEntries.push(parent);
+      }
+    } else if (
+      what !== action.skip &&
+      // A variable inside a function is a local one.
+      (what !== action.variable || parent < 0 || kinds.array[parent] !== entryKind.function)
+    ) {
+      entry = positions.length;
+      positions.push(start);
+      parents.push(parent);
+      kinds.push(what);
+      const offset = nameAt[number] ?? -1;
+      names.push(
+        offset >= 0
+          ? nameForm[number] === form.strp && attributes + offset <= last
+            ? view.getUint32(attributes + offset, true)
+            : nameKeyAt(unit, bytes, view, nameForm[number] ?? 0, attributes + offset)
+          : offset === nameUnknown && die.read(start)
+            ? die.nameKey(at.name)
+            : noName,
+      );
+      if (what === action.function) {
+        if (hasCode[number] === 1) {
+          const lowOffset = lowAt[number] ?? -1;
+          const sizeOffset = sizeAt[number] ?? -1;
+          if (
+            lowOffset >= 0 &&
+            sizeOffset >= 0 &&
+            attributes + lowOffset + 8 <= end &&
+            attributes + sizeOffset <= last
+          ) {
+            const low =
+              view.getUint32(attributes + lowOffset + 4, true) * 2 ** 32 + view.getUint32(attributes + lowOffset, true);
+            addCode(entry, low, low + view.getUint32(attributes + sizeOffset, true));
+          } else if (die.read(start)) for (const { low, high } of codeRanges(die, rangesOf)) addCode(entry, low, high);
+        }
+      } else if (what === action.variable) variables.push(entry);
+    }
+    if (hasChildren[number] === 1) {
+      if (depth === stack.length) {
+        const larger = new Int32Array(depth * 2);
+        larger.set(stack);
+        stack = larger;
+      }
+      stack[depth++] = parent;
+      parent = entry;
+    }
+  }
+  return new UnitTable(
+    positions.take(),
+    Int32Array.from(parents.take()),
+    names.take(),
+    Uint8Array.from(kinds.take()),
+    codeEntries.take(),
+    Float64Array.from(codeLows),
+    Float64Array.from(codeHighs),
+    argumentTargets.take(),
+    argumentEntries.take(),
+    variables.take(),
+  );
+}
+
+/** Code ranges of a subprogram: DW_AT_low_pc with DW_AT_high_pc (an address, or a size), or a list. */
+export function codeRanges(die: Die, rangesOf: RangesOf): Iterable<{ readonly low: number; readonly high: number }> {
+  const low = die.address(at.lowPc);
+  if (die.has(at.highPc)) {
+    if (low === undefined) return [];
+    const high = die.address(at.highPc);
+    if (high !== undefined) return [{ low, high }];
+    const size = die.unsigned(at.highPc);
+    return size === undefined ? [] : [{ low, high: low + size }];
+  }
+  const value = die.unsigned(at.ranges);
+  return value === undefined ? [] : rangesOf(die.unit, die.formOf(at.ranges) ?? 0, value);
+}

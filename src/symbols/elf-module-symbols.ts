@@ -1,0 +1,352 @@
+import type { LinkAddress } from "../base/brand";
+import { ProblemLog } from "../base/problem";
+import type { Problem } from "../base/problem";
+import type { Work } from "../base/work";
+import { lastNotAbove } from "../bytes/range-map";
+import type { ElfFile } from "../formats/elf/elf";
+import { symbolType } from "../formats/elf/symbols";
+import type { ElfSymbols } from "../formats/elf/symbols";
+import type { Memory, Registers } from "../snapshot/snapshot";
+import { demangle, mangledFragment } from "./demangle";
+import { cfiOfElf } from "./dwarf/cfi-of-elf";
+import type { Cfi } from "./dwarf/cfi";
+import { at as attribute } from "./dwarf/constants";
+import { Dwarf } from "./dwarf/dwarf";
+import { DwarfFunction, functionAt } from "./dwarf/functions";
+import { dwarfSections } from "./dwarf/sections";
+import { TypeReader } from "./dwarf/types";
+import { TypeSearch } from "./dwarf/type-search";
+import { readVariable, staticsOf, traitOfVtable } from "./dwarf/variables";
+import type { DwarfVariable } from "./dwarf/variables";
+import type {
+  CodeFrame,
+  FunctionInfo,
+  LineRow,
+  LocalVariable,
+  ModuleSymbols,
+  StaticVariable,
+  Unwound,
+  VtableInfo,
+} from "./module-symbols";
+import type { SourcePosition, Type, TypeRef } from "./type-model";
+
+/** A function known by its symbol; the debug info is asked for generic arguments only. */
+class SymbolFunction implements FunctionInfo {
+  private readonly ask: () => FunctionInfo | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly linkageName: string,
+    readonly low: LinkAddress,
+    readonly high: LinkAddress,
+    ask: () => FunctionInfo | undefined,
+  ) {
+    this.ask = ask;
+  }
+
+  get declared(): SourcePosition | undefined {
+    return this.ask()?.declared;
+  }
+
+  typeArguments(): readonly { readonly name: string; readonly type: TypeRef }[] {
+    return this.ask()?.typeArguments() ?? [];
+  }
+}
+
+/** Symbols of an ELF module from its executable, its separate debug file, or both. */
+export class ElfModuleSymbols implements ModuleSymbols {
+  private readonly log = new ProblemLog();
+  private readonly dwarf: Dwarf | undefined;
+  private readonly types: TypeReader | undefined;
+  private readonly search: TypeSearch | undefined;
+  private knownSymbols: ElfSymbols | null | undefined;
+  private knownCfi: Cfi | null | undefined;
+  private knownHasTypes: boolean | undefined;
+  private variables: readonly DwarfVariable[] | undefined;
+
+  /**
+   * @param executable the file that was mapped: code, unwind tables, relocations.
+   * @param debug the file with debug sections where that is another one.
+   */
+  constructor(
+    readonly executable: ElfFile | undefined,
+    readonly debug: ElfFile | undefined,
+  ) {
+    const sections =
+      (debug === undefined ? undefined : dwarfSections(debug)) ??
+      (executable === undefined ? undefined : dwarfSections(executable));
+    if (sections !== undefined) {
+      this.dwarf = new Dwarf(sections);
+      this.types = new TypeReader(this.dwarf);
+      this.search = new TypeSearch(this.dwarf);
+    }
+  }
+
+  private get symbols(): ElfSymbols | undefined {
+    if (this.knownSymbols === undefined) {
+      this.knownSymbols = null;
+      for (const table of [".symtab", ".dynsym"] as const) {
+        for (const file of [this.debug, this.executable]) {
+          const symbols = file?.symbols(table);
+          if (symbols !== undefined && symbols.count > 1) return (this.knownSymbols = symbols);
+        }
+      }
+    }
+    return this.knownSymbols ?? undefined;
+  }
+
+  get format(): "dwarf" | "symbol table" | "none" {
+    if (this.dwarf !== undefined) return "dwarf";
+    return this.symbols === undefined ? "none" : "symbol table";
+  }
+
+  get hasTypes(): boolean {
+    if (this.knownHasTypes === undefined) {
+      this.knownHasTypes = false;
+      if (this.dwarf !== undefined) this.knownHasTypes = this.dwarf.hasTypes();
+    }
+    return this.knownHasTypes;
+  }
+
+  problems(): readonly Problem[] {
+    return [
+      ...this.log.list(),
+      ...(this.executable?.problems ?? []),
+      ...(this.debug?.problems ?? []),
+      ...(this.knownCfi?.problems() ?? []),
+    ];
+  }
+
+  // --- code
+
+  private symbolFunction(
+    index: number,
+    symbols: ElfSymbols,
+    options: { withoutArguments?: boolean } = {},
+  ): SymbolFunction {
+    const linkageName = symbols.name(index);
+    const low = symbols.value(index);
+    return new SymbolFunction(
+      demangle(linkageName, options),
+      linkageName,
+      low,
+      (low + Math.max(symbols.size(index), 1)) as LinkAddress,
+      () => (this.dwarf === undefined ? undefined : functionAt(this.dwarf, low)?.function),
+    );
+  }
+
+  private functionBySymbol(at: LinkAddress): FunctionInfo | undefined {
+    const symbols = this.symbols;
+    const index = symbols?.find(at) ?? -1;
+    if (symbols === undefined || index < 0) return undefined;
+    const type = symbols.type(index);
+    return type === symbolType.func || type === symbolType.gnuIfunc || type === symbolType.none
+      ? this.symbolFunction(index, symbols)
+      : undefined;
+  }
+
+  functionAt(at: LinkAddress): FunctionInfo | undefined {
+    const found = this.dwarf === undefined ? undefined : functionAt(this.dwarf, at);
+    return found?.function ?? this.functionBySymbol(at);
+  }
+
+  framesAt(at: LinkAddress): readonly CodeFrame[] {
+    const position = this.positionAt(at);
+    const found = this.functionAt(at);
+    if (found === undefined && position === undefined) return [];
+    return [
+      {
+        name: found?.name ?? "?",
+        ...(position === undefined ? {} : { position }),
+        inlined: false,
+        function: found,
+      },
+    ];
+  }
+
+  private positionAt(at: LinkAddress): SourcePosition | undefined {
+    if (this.dwarf === undefined) return undefined;
+    for (const unit of this.dwarf.unitsAt(at)) {
+      const position = this.dwarf.linesOf(unit)?.positionAt(at);
+      if (position !== undefined) return position;
+    }
+    return undefined;
+  }
+
+  lineRows(low: LinkAddress, high: LinkAddress): readonly LineRow[] {
+    if (this.dwarf === undefined) return [];
+    for (const unit of this.dwarf.unitsAt(low)) {
+      const rows = this.dwarf.linesOf(unit)?.rows(low, high) ?? [];
+      if (rows.length > 0) return rows;
+    }
+    return [];
+  }
+
+  functionsNamed(path: string): readonly FunctionInfo[] {
+    const { symbols } = this;
+    const found = new Map<number, FunctionInfo>();
+    if (symbols !== undefined) {
+      const segments = path.split("::");
+      // With all its segments first; a legacy symbol of an instance may spell arguments in the last one (drop_in_place<T>).
+      for (const fragment of [
+        mangledFragment(segments),
+        segments.length > 1 ? mangledFragment(segments.slice(0, -1)) : path,
+      ]) {
+        const last = segments.at(-1) ?? path;
+        for (const index of symbols.containing(fragment)) {
+          if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index) || found.has(symbols.value(index)))
+            continue;
+          const name = symbols.name(index);
+          if (!name.includes(last) || demangle(name, { withoutArguments: true }) !== path) continue;
+          found.set(symbols.value(index), this.symbolFunction(index, symbols, { withoutArguments: true }));
+        }
+        if (found.size > 0) break;
+      }
+    }
+    if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && !this.hasFullSymbolTable) {
+      for (const id of this.search.global.functionsNamed(this.dwarf, path)) {
+        for (const each of this.dwarf.functionOf(id))
+          found.set(each.low, new DwarfFunction(this.dwarf, id, each.low, each.high));
+      }
+    }
+    return [...found.values()].sort((a, b) => a.low - b.low);
+  }
+
+  /** A `.symtab` names each function that the linker kept: what is not in it does not exist. */
+  private get hasFullSymbolTable(): boolean {
+    return (this.debug?.symbols(".symtab")?.count ?? 0) > 1 || (this.executable?.symbols(".symtab")?.count ?? 0) > 1;
+  }
+
+  localsAt(_at: LinkAddress): readonly LocalVariable[] {
+    return [];
+  }
+
+  // --- types
+
+  type(ref: TypeRef): Type {
+    return (
+      this.types?.type(ref) ?? { kind: "opaque", ref, name: "?", size: 0, why: "the module has no debug information" }
+    );
+  }
+
+  typesNamed(name: string, near?: TypeRef): readonly TypeRef[] {
+    return this.search?.typesNamed(name, near) ?? [];
+  }
+
+  *coroutineTypes(): Work<readonly TypeRef[]> {
+    yield { message: "Looking for coroutines" };
+    const found: TypeRef[] = [];
+    if (this.search === undefined) return found;
+    for (const prefix of coroutinePrefixes) {
+      for (const ref of this.search.global.typesStartingWith(prefix)) {
+        const type = this.type(ref);
+        if (type.kind === "enum" && type.isCoroutine) found.push(ref);
+      }
+      yield { message: "Looking for coroutines" };
+    }
+    return found;
+  }
+
+  // --- variables
+
+  private staticAt(at: LinkAddress): { readonly start: LinkAddress; readonly variable: DwarfVariable } | undefined {
+    const { dwarf } = this;
+    if (dwarf === undefined) return undefined;
+    for (const unit of dwarf.unitsAt(at)) {
+      const { starts, ids } = staticsOf(dwarf, unit);
+      const place = lastNotAbove(starts, at);
+      const start = starts[place];
+      if (start === undefined) continue;
+      const variable = readVariable(dwarf, ids[place] ?? -1);
+      if (variable === undefined) continue;
+      const size = variable.type === undefined ? 0 : this.type(variable.type).size;
+      if (at === start || at < start + size) return { start: start as LinkAddress, variable };
+    }
+    return undefined;
+  }
+
+  vtableAt(at: LinkAddress): VtableInfo | undefined {
+    const { dwarf } = this;
+    if (dwarf === undefined) return undefined;
+    for (const unit of dwarf.unitsAt(at)) {
+      const { starts, ids } = staticsOf(dwarf, unit);
+      const place = lastNotAbove(starts, at);
+      if (starts[place] !== at) continue;
+      const variable = readVariable(dwarf, ids[place] ?? -1);
+      if (variable?.type === undefined) continue;
+      const trait = traitOfVtable(variable.name);
+      const concrete = dwarf.die(variable.type)?.reference(attribute.containingType);
+      if (trait !== undefined && concrete !== undefined)
+        return { concrete: concrete as TypeRef, trait, low: at, size: this.type(variable.type).size };
+    }
+    return undefined;
+  }
+
+  variablesNamed(path: string): readonly StaticVariable[] {
+    return this.allVariables()
+      .filter((each) => each.name === path || each.name.startsWith(`${path}::`))
+      .flatMap((each) => {
+        const shown = this.staticVariable(each);
+        return shown === undefined ? [] : [shown];
+      });
+  }
+
+  private allVariables(): readonly DwarfVariable[] {
+    return (this.variables ??= []);
+  }
+
+  private staticVariable(variable: DwarfVariable): StaticVariable | undefined {
+    const { name, type, place } = variable;
+    if (place === undefined) return undefined;
+    const declared = variable.declared?.();
+    return { name, type, place, ...(declared === undefined ? {} : { declared }) };
+  }
+
+  symbolAt(at: LinkAddress): { readonly name: string; readonly offset: number } | undefined {
+    const { symbols } = this;
+    const index = symbols?.find(at) ?? -1;
+    if (symbols !== undefined && index >= 0)
+      return { name: demangle(symbols.name(index)), offset: at - symbols.value(index) };
+    const found = this.dwarf === undefined ? undefined : functionAt(this.dwarf, at)?.function;
+    return found === undefined ? undefined : { name: found.name, offset: at - found.low };
+  }
+
+  variableAt(at: LinkAddress): StaticVariable | undefined {
+    const found = this.staticAt(at);
+    if (found !== undefined && traitOfVtable(found.variable.name) === undefined)
+      return this.staticVariable(found.variable);
+    const { symbols } = this;
+    const index = symbols?.find(at) ?? -1;
+    if (symbols === undefined || index < 0 || symbols.type(index) !== symbolType.object) return undefined;
+    return {
+      name: demangle(symbols.name(index)),
+      type: undefined,
+      place: { kind: "static", at: symbols.value(index) },
+    };
+  }
+
+  // --- image and unwinding
+
+  get threadLocals(): { readonly size: number; readonly align: number } | undefined {
+    const tls = (this.executable ?? this.debug)?.tls;
+    return tls === undefined ? undefined : { size: tls.memsz, align: tls.align };
+  }
+
+  forEachRelative(visit: (place: LinkAddress, target: LinkAddress) => void): void {
+    this.executable?.forEachRelative(visit);
+  }
+
+  unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined {
+    if (this.knownCfi === undefined) this.knownCfi = cfiOfElf(this.executable, this.debug) ?? null;
+    return this.knownCfi?.unwind(pc, bias, registers, memory);
+  }
+
+  close(): void {
+    this.dwarf?.close();
+    this.executable?.close();
+    this.debug?.close();
+  }
+}
+
+/** How rustc names the types of coroutines: of async functions, blocks and closures, of generators and `gen` blocks. */
+const coroutinePrefixes = ["{async_", "{coroutine_", "{gen_", "{generator_"];
