@@ -40,9 +40,18 @@ export class CodeMap {
     return range?.writable !== true && this.program.moduleAt(at as Address) !== undefined;
   }
 
-  /** True where a return address can be. Where the dump has no code bytes, the place alone decides. */
+  /** The module of code at `at`, with its files looked for: from then on memory has the code bytes that the dump left out. */
+  loadedAt(at: number): LoadedModule | undefined {
+    const module = this.program.moduleAt(at as Address);
+    void module?.symbols;
+    return module;
+  }
+
+  /** True where a return address can be. Where neither the dump nor a file has the code bytes, the place alone decides. */
   isReturnAddress(at: number): boolean {
-    return this.isCode(at) && this.machine?.followsCall(this.memory, at) !== false;
+    if (!this.isCode(at)) return false;
+    this.loadedAt(at);
+    return this.machine?.followsCall(this.memory, at) !== false;
   }
 
   /** The caller by the rules of the module that holds `lookup`: its symbol files' first, else its own memory's. */
