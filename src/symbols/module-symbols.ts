@@ -33,9 +33,9 @@ export interface ModuleSymbols {
   type(ref: TypeRef): Type;
   /**
    * Types with exactly this qualified name (generic arguments included). `near`: a type of the unit to search first; when it is found there
-   * only that one is returned. Without `near`, or not found there, all units are searched (slow once, then indexed).
+   * only that one is returned. Without `near`, or not found there, all units are searched (slow once, then indexed), unless `onlyNear`.
    */
-  typesNamed(name: string, near?: TypeRef): readonly TypeRef[];
+  typesNamed(name: string, near?: TypeRef, onlyNear?: boolean): readonly TypeRef[];
   /** All coroutine types, streamed over all units. Slow; for executors that nobody knows. */
   coroutineTypes(): Work<readonly TypeRef[]>;
 

@@ -12,7 +12,7 @@ export class TypeSearch {
 
   constructor(private readonly dwarf: Dwarf) {}
 
-  typesNamed(name: string, near: TypeRef | undefined): readonly TypeRef[] {
+  typesNamed(name: string, near: TypeRef | undefined, onlyNear = false): readonly TypeRef[] {
     if (near !== undefined) {
       const unit = this.dwarf.unitOf(near);
       if (unit !== undefined) {
@@ -20,7 +20,7 @@ export class TypeSearch {
         if (found !== undefined) return [found];
       }
     }
-    return this.everywhere(name);
+    return onlyNear ? [] : this.everywhere(name);
   }
 
   /** The common question is for a type around a known one (`Cell<T, S>` for T): those with T as an argument are few, and their names short work. */
