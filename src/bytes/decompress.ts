@@ -185,17 +185,28 @@ async function* throughTransform(transform: Transform, input: FileChunks): Async
 async function* zstd(input: FileChunks): AsyncGenerator<Uint8Array> {
   const ready: Uint8Array[] = [];
   const stream = new Decompress((chunk) => ready.push(chunk));
+  const push = (bytes: Uint8Array, last: boolean): Error | undefined => {
+    try {
+      stream.push(bytes, last);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  };
   for (let chunk = input.next(); chunk !== undefined; chunk = input.next()) {
     for (let at = 0; at < chunk.length; at += 64 << 10) {
-      stream.push(chunk.subarray(at, at + (64 << 10)));
+      const error = push(chunk.subarray(at, at + (64 << 10)), false);
+      // Blocks before the damaged one are good.
       yield* ready.splice(0);
+      if (error !== undefined) throw error;
     }
     await new Promise<void>((resume) => {
       setImmediate(resume);
     });
   }
-  stream.push(new Uint8Array(0), true);
+  const error = push(new Uint8Array(0), true);
   yield* ready.splice(0);
+  if (error !== undefined) throw error;
 }
 
 async function* xz(input: FileChunks): AsyncGenerator<Uint8Array> {

@@ -15,6 +15,9 @@ export interface Unpacked {
   readonly problem?: string;
 }
 
+/** A plain array over a Buffer's bytes: `slice` of a Buffer does not copy, which surprises whoever keeps a slice. */
+const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 const nothing = (problem: string): Unpacked => ({ bytes: new Uint8Array(0), problem });
 
 function inflate(packed: Uint8Array, size: number): Unpacked {
@@ -22,11 +25,12 @@ function inflate(packed: Uint8Array, size: number): Unpacked {
     return nothing(`it claims to unpack to ${String(size)} bytes, which ${String(packed.length)} bytes cannot hold`);
   try {
     // Z_SYNC_FLUSH as the last flush: a cut stream gives what it has instead of an exception.
-    const bytes = inflateSync(packed, {
+    const inflated = inflateSync(packed, {
       maxOutputLength: Math.max(size, 1),
       chunkSize: Math.min(Math.max(size, 64), 1 << 20),
       finishFlush: zlib.constants.Z_SYNC_FLUSH,
     });
+    const bytes = plain(inflated);
     if (bytes.length !== size)
       return { bytes, problem: `it unpacks to ${String(bytes.length)} of ${String(size)} bytes` };
     return { bytes };
@@ -46,7 +50,7 @@ function unpackZstd(packed: Uint8Array, size: number): Unpacked {
     const native = (zlib as ZstdCapable).zstdDecompressSync;
     // Node has zstd since 22.15; before, the JavaScript decoder does it at a third of the speed.
     // It is 4 times slower when given the output buffer, so it makes its own.
-    const bytes = native === undefined ? unzstd(packed) : native(packed, { maxOutputLength: Math.max(size, 1) });
+    const bytes = plain(native === undefined ? unzstd(packed) : native(packed, { maxOutputLength: Math.max(size, 1) }));
     if (bytes.length !== size)
       return { bytes, problem: `it unpacks to ${String(bytes.length)} of ${String(size)} bytes` };
     return { bytes };
