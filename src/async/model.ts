@@ -21,7 +21,7 @@ export type TaskState =
 
 export type WaitKind =
   | "timer" | "io" | "mutex" | "rwlock-read" | "rwlock-write" | "semaphore" | "mpsc-recv" | "mpsc-send" | "oneshot" | "watch"
-  | "broadcast" | "notify" | "barrier" | "once-cell" | "join" | "join-set" | "blocking" | "signal" | "process" | "cancellation"
+  | "mpsc-closed" | "oneshot-closed" | "watch-closed" | "broadcast-closed" | "broadcast" | "notify" | "barrier" | "once-cell" | "join" | "join-set" | "blocking" | "signal" | "process" | "cancellation"
   | "never" | "yield" | "unknown";
 
 /** Unique among all executors of a dump: the executor's own id where it has one. */
@@ -112,6 +112,8 @@ export interface Wait {
   readonly resource?: Address;
   /** The task that is waited for (join). */
   readonly task?: TaskKey;
+  /** Tasks any of which ends the wait (JoinSet). */
+  readonly tasks?: readonly TaskKey[];
   readonly fd?: number;
   /** "readable", "writable", "priority", "error". */
   readonly interest?: readonly string[];
@@ -127,6 +129,10 @@ export interface Hold {
   readonly resource: Address;
   /** The local that holds the guard: "guard", or a temporary "__3". */
   readonly local: string;
+  /** What waiters queue at, when that is another object than `resource` (the semaphore in a Mutex). */
+  readonly key?: Address;
+  /** Permits of a semaphore. */
+  readonly permits?: number;
   readonly evidence: Evidence;
 }
 

@@ -1,9 +1,12 @@
 import type { Address } from "../../base/brand";
 import { ProblemLog } from "../../base/problem";
+import type { Problem } from "../../base/problem";
 import { anyMember, memberPlace, membersOf, readPointer, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
+import type { Thread } from "../../snapshot/snapshot";
 import type { LoadedModule, Program } from "../../symbols/program";
 import type { SourcePosition, Type, TypeRef } from "../../symbols/type-model";
+import type { Stack } from "../../unwind/stack";
 import type { FutureEntry, FutureTable } from "../futures/entry";
 import { allFutures } from "../futures/all";
 import type { AsyncWorld, Task } from "../model";
@@ -35,16 +38,22 @@ export interface ChainContext {
   factsOf(module: LoadedModule, type: TypeRef): TypeFacts;
   /** The owner of a lock's queue (a Mutex of its Semaphore), where the walk has met it: two names of one resource. */
   readonly owners: Map<Address, Address>;
-  readonly problems: ProblemLog;
+  /** What the walks could not read, so far. */
+  problems(): readonly Problem[];
+  report(problem: Problem): void;
+  /** The unwound stack of a thread, where the caller can give it: for locks held and awaited by threads. */
+  readonly stackOf: ((thread: Thread) => Stack) | undefined;
 }
 
-export function makeChainContext(
+export function createChainContext(
   program: Program,
   world: AsyncWorld,
+  stackOf?: (thread: Thread) => Stack,
   table: FutureTable = allFutures(),
 ): ChainContext {
   const byHeader = new Map<Address, Task>(world.tasks.map((task) => [task.address, task]));
   const facts = new Map<LoadedModule, Map<TypeRef, TypeFacts>>();
+  const log = new ProblemLog();
   const taskAt = (header: Address): Task | undefined => byHeader.get(header);
   return {
     program,
@@ -69,7 +78,9 @@ export function makeChainContext(
       return known;
     },
     owners: new Map(),
-    problems: new ProblemLog(),
+    problems: () => log.list(),
+    report: (problem) => log.add(problem),
+    stackOf,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Address } from "../../base/brand";
 import type { Evidence } from "../../base/evidence";
 import type { CoroutineValue } from "../../rust/coroutine";
 import type { Place } from "../../rust/place";
@@ -14,6 +15,8 @@ export interface Frame {
   /** The state machine in its state, when the future is one. */
   readonly coroutine?: CoroutineValue;
   readonly parent: Frame | undefined;
+  /** The data word of the wakers that this future is polled with, when it is not its task's own (a branch of FuturesUnordered). */
+  readonly wakerData?: Address;
 }
 
 /** What a table's reader is told: the future, the task that it belongs to, and the dump. */
@@ -29,6 +32,8 @@ export interface Branch {
   /** "2 of 3": which of several. */
   readonly label?: string;
   readonly finished?: boolean;
+  /** See `Frame.wakerData`. */
+  readonly wakerData?: Address;
   /** For a branch without a future: what a person calls it. */
   readonly name?: string;
   readonly wait?: Wait;

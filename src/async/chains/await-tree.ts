@@ -16,6 +16,9 @@ import { awaitPosition } from "./position";
 import { selfTypeName } from "./self-type";
 import { isLibraryCode } from "./type-path";
 
+export { createChainContext } from "./context";
+export type { ChainContext } from "./context";
+
 /** No program nests futures deeper than its stack could poll; hostile memory does. */
 const maxDepth = 128;
 const maxBranches = 200;
@@ -49,7 +52,7 @@ class Walk {
     this.stale = task.state === "running";
   }
 
-  node(start: Place, parent: Frame | undefined, depth: number): AwaitNode {
+  node(start: Place, parent: Frame | undefined, depth: number, wakerData = parent?.wakerData): AwaitNode {
     let place = start;
     const passed: string[] = [];
     try {
@@ -61,7 +64,7 @@ class Walk {
         const { type, path } = factsAt(this.context, place);
         const coroutine = isCoroutineType(type) ? coroutineAt(place) : undefined;
         if (coroutine !== undefined && isFailure(coroutine)) return this.broken(place, coroutine.problem);
-        const frame: Frame = { place, type, path, parent, ...(coroutine === undefined ? {} : { coroutine }) };
+        const frame: Frame = { place, type, path, parent, ...(coroutine === undefined ? {} : { coroutine }), ...(wakerData === undefined ? {} : { wakerData }) };
         if (++this.nodes > maxNodes) return this.broken(place, `more than ${maxNodes} futures in one task`);
         if (depth >= maxDepth) return this.broken(place, `more than ${maxDepth} futures inside each other`);
         const { step, declined } = this.stepOf(frame);
@@ -170,7 +173,7 @@ class Walk {
     const children: AwaitNode[] = shown.map((branch) => {
       const label = branch.label === undefined ? {} : { branch: `${name} ${branch.label}` };
       if (branch.finished === true || branch.future === undefined) return { ...this.plainBranch(frame, branch), ...label };
-      return { ...this.node(branch.future, frame, depth + 1), ...label };
+      return { ...this.node(branch.future, frame, depth + 1, branch.wakerData ?? frame.wakerData), ...label };
     });
     if (branches.length > shown.length) {
       const left = branches.length - shown.length;
@@ -225,7 +228,7 @@ class Walk {
   }
 
   private problem(what: string): void {
-    this.context.problems.add({
+    this.context.report({
       where: `task ${this.task.key}`,
       what,
       effect: "What it waits for below that point is not shown.",
