@@ -16,8 +16,12 @@ import { DwarfFunction, functionAt } from "./dwarf/functions";
 import { dwarfSections } from "./dwarf/sections";
 import { TypeReader } from "./dwarf/types";
 import { TypeSearch } from "./dwarf/type-search";
-import { readVariable, staticsOf, traitOfVtable } from "./dwarf/variables";
-import type { DwarfVariable } from "./dwarf/variables";
+import { readVariable, staticsOf, traitOfVtable, variablesOf } from "./dwarf/variables";
+import type { DwarfVariable, VariablePlace } from "./dwarf/variables";
+import type { Unit } from "./dwarf/unit";
+import { offsetOf } from "./dwarf/die-id";
+import { localsOf } from "./dwarf/locals";
+import { inlineChain, scopesAt } from "./dwarf/scopes";
 import type {
   CodeFrame,
   FunctionInfo,
@@ -62,7 +66,6 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private knownSymbols: ElfSymbols | null | undefined;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
-  private variables: readonly DwarfVariable[] | undefined;
 
   /**
    * @param executable the file that was mapped: code, unwind tables, relocations.
@@ -152,16 +155,22 @@ export class ElfModuleSymbols implements ModuleSymbols {
 
   framesAt(at: LinkAddress): readonly CodeFrame[] {
     const position = this.positionAt(at);
-    const found = this.functionAt(at);
-    if (found === undefined && position === undefined) return [];
-    return [
-      {
-        name: found?.name ?? "?",
-        ...(position === undefined ? {} : { position }),
-        inlined: false,
-        function: found,
-      },
-    ];
+    const found = this.dwarf === undefined ? undefined : functionAt(this.dwarf, at);
+    if (this.dwarf === undefined || found === undefined) {
+      const symbol = this.functionBySymbol(at);
+      if (symbol === undefined && position === undefined) return [];
+      return [frame(symbol?.name ?? "?", position, false, symbol)];
+    }
+    const { unit } = found;
+    const scopes = scopesAt(unit, offsetOf(found.function.id) - unit.offset, at);
+    const frames: CodeFrame[] = [];
+    let here = position;
+    for (const level of inlineChain(this.dwarf, unit, found.function, scopes)) {
+      frames.push(frame(level.function.name, here, level.inlined, level.function));
+      const { file, line } = level.call ?? {};
+      here = file === undefined || line === undefined || line === 0 ? undefined : { file, line };
+    }
+    return frames;
   }
 
   private positionAt(at: LinkAddress): SourcePosition | undefined {
@@ -203,7 +212,9 @@ export class ElfModuleSymbols implements ModuleSymbols {
         if (found.size > 0) break;
       }
     }
-    if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && !this.hasFullSymbolTable) {
+    // A symbol spells closures and impls otherwise ("{closure}", "<T as Trait>"): such paths are names of debug info alone.
+    const isOnlyInDebugInfo = path.includes("{") || !this.hasFullSymbolTable;
+    if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && isOnlyInDebugInfo) {
       for (const id of this.search.global.functionsNamed(this.dwarf, path)) {
         for (const each of this.dwarf.functionOf(id))
           found.set(each.low, new DwarfFunction(this.dwarf, id, each.low, each.high));
@@ -217,8 +228,13 @@ export class ElfModuleSymbols implements ModuleSymbols {
     return (this.debug?.symbols(".symtab")?.count ?? 0) > 1 || (this.executable?.symbols(".symtab")?.count ?? 0) > 1;
   }
 
-  localsAt(_at: LinkAddress): readonly LocalVariable[] {
-    return [];
+  localsAt(at: LinkAddress): readonly LocalVariable[] {
+    const { dwarf, types } = this;
+    const found = dwarf === undefined ? undefined : functionAt(dwarf, at);
+    if (dwarf === undefined || types === undefined || found === undefined) return [];
+    const { unit } = found;
+    const scopes = scopesAt(unit, offsetOf(found.function.id) - unit.offset, at);
+    return localsOf(dwarf, types, unit, scopes, at);
   }
 
   // --- types
@@ -229,8 +245,8 @@ export class ElfModuleSymbols implements ModuleSymbols {
     );
   }
 
-  typesNamed(name: string, near?: TypeRef): readonly TypeRef[] {
-    return this.search?.typesNamed(name, near) ?? [];
+  typesNamed(name: string, near?: TypeRef, onlyNear?: boolean): readonly TypeRef[] {
+    return this.search?.typesNamed(name, near, onlyNear) ?? [];
   }
 
   *coroutineTypes(): Work<readonly TypeRef[]> {
@@ -283,23 +299,60 @@ export class ElfModuleSymbols implements ModuleSymbols {
   }
 
   variablesNamed(path: string): readonly StaticVariable[] {
-    return this.allVariables()
-      .filter((each) => each.name === path || each.name.startsWith(`${path}::`))
-      .flatMap((each) => {
-        const shown = this.staticVariable(each);
-        return shown === undefined ? [] : [shown];
-      });
-  }
-
-  private allVariables(): readonly DwarfVariable[] {
-    return (this.variables ??= []);
+    const fits = (name: string): boolean => name === path || name.startsWith(`${path}::`);
+    const found = new Map<string, StaticVariable>();
+    const add = (variable: StaticVariable | undefined): void => {
+      if (variable === undefined) return;
+      const { place } = variable;
+      const key = place.kind === "static" ? `s${String(place.at)}` : `t${String(place.offset)}`;
+      const known = found.get(key);
+      if (known === undefined || (known.type === undefined && variable.type !== undefined)) found.set(key, variable);
+    };
+    const { dwarf, symbols } = this;
+    const bySymbol: StaticVariable[] = [];
+    const near = new Set<Unit>();
+    if (symbols !== undefined) {
+      // Symbols below the path lead to the units: the variable itself, or the functions around a thread-local, which has no address.
+      for (const index of symbols.containing(mangledFragment(path.split("::")))) {
+        const type = symbols.type(index);
+        const name = demangle(symbols.name(index));
+        if (!symbols.isDefined(index) || !fits(name)) continue;
+        const at = symbols.value(index);
+        if (type === symbolType.tls)
+          bySymbol.push({ name, type: undefined, place: { kind: "thread-local", offset: at } });
+        else if (type === symbolType.object) bySymbol.push({ name, type: undefined, place: { kind: "static", at } });
+        if (type !== symbolType.tls && dwarf !== undefined) for (const unit of dwarf.unitsAt(at)) near.add(unit);
+      }
+    }
+    if (dwarf !== undefined) {
+      for (const unit of near) for (const each of variablesOf(dwarf, unit, fits)) add(this.staticVariable(each));
+      if (found.size === 0) {
+        for (const id of this.search?.global.variablesNamed(dwarf, path) ?? []) {
+          const variable = readVariable(dwarf, id);
+          if (variable !== undefined) add(this.staticVariable(variable));
+        }
+      }
+    }
+    for (const each of bySymbol) add(each);
+    return [...found.values()];
   }
 
   private staticVariable(variable: DwarfVariable): StaticVariable | undefined {
-    const { name, type, place } = variable;
-    if (place === undefined) return undefined;
+    const { name, type } = variable;
+    const place = variable.place ?? this.placeBySymbol(variable.linkageName);
+    if (place === undefined || traitOfVtable(name) !== undefined) return undefined;
     const declared = variable.declared?.();
     return { name, type, place, ...(declared === undefined ? {} : { declared }) };
+  }
+
+  /** LLVM gives thread-locals of aarch64 no location; their symbol has the offset. */
+  private placeBySymbol(linkageName: string | undefined): VariablePlace | undefined {
+    const { symbols } = this;
+    const index = linkageName === undefined ? -1 : (symbols?.named(linkageName) ?? -1);
+    if (symbols === undefined || index < 0) return undefined;
+    const at = symbols.value(index);
+    if (symbols.type(index) === symbolType.tls) return { kind: "thread-local", offset: at };
+    return symbols.type(index) === symbolType.object ? { kind: "static", at } : undefined;
   }
 
   symbolAt(at: LinkAddress): { readonly name: string; readonly offset: number } | undefined {
@@ -347,6 +400,13 @@ export class ElfModuleSymbols implements ModuleSymbols {
     this.debug?.close();
   }
 }
+
+const frame = (
+  name: string,
+  position: SourcePosition | undefined,
+  inlined: boolean,
+  where: FunctionInfo | undefined,
+): CodeFrame => ({ name, ...(position === undefined ? {} : { position }), inlined, function: where });
 
 /** How rustc names the types of coroutines: of async functions, blocks and closures, of generators and `gen` blocks. */
 const coroutinePrefixes = ["{async_", "{coroutine_", "{gen_", "{generator_"];

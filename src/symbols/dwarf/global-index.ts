@@ -50,21 +50,29 @@ export class GlobalIndex {
   /** By scope: functions with code. */
   private readonly functionIds: Float64Array;
   private readonly functionScopes: Uint32Array;
-  private readonly vtableIds: Float64Array;
+  private readonly variableIds: Float64Array;
+  private readonly variableScopes: Uint32Array;
 
   constructor(dwarf: Dwarf) {
     const built = runNow(this.build(dwarf));
     this.functionIds = built.functionIds;
     this.functionScopes = built.functionScopes;
-    this.vtableIds = built.vtableIds;
+    this.variableIds = built.variableIds;
+    this.variableScopes = built.variableScopes;
   }
 
   private *build(
     dwarf: Dwarf,
-  ): Work<{ functionIds: Float64Array; functionScopes: Uint32Array; vtableIds: Float64Array }> {
+  ): Work<{
+    functionIds: Float64Array;
+    functionScopes: Uint32Array;
+    variableIds: Float64Array;
+    variableScopes: Uint32Array;
+  }> {
     const functionIds = new GrowingIds();
     const functionScopes = new GrowingIds();
-    const vtableIds = new GrowingIds();
+    const variableIds = new GrowingIds();
+    const variableScopes = new GrowingIds();
     const bySpace = new Map<InfoSpace, { ids: GrowingIds; keys: GrowingIds; scopes: GrowingIds }>();
     for (const unit of dwarf.units()) {
       let part = bySpace.get(unit.space);
@@ -109,7 +117,15 @@ export class GlobalIndex {
             : scope(table.parents[entry] ?? -1),
         );
       }
-      for (const entry of table.variables) vtableIds.push(unit.dieId(table.positions[entry] ?? 0));
+      for (const entry of table.variables) {
+        variableIds.push(unit.dieId(table.positions[entry] ?? 0));
+        const isElsewhere = table.names[entry] === noName;
+        variableScopes.push(
+          isElsewhere
+            ? this.declaredScope(dwarf, unit, table.positions[entry] ?? 0)
+            : scope(table.parents[entry] ?? -1),
+        );
+      }
       yield { message: "Indexing types" };
     }
     for (const [space, { ids, keys, scopes }] of bySpace)
@@ -117,7 +133,8 @@ export class GlobalIndex {
     return {
       functionIds: functionIds.take(),
       functionScopes: Uint32Array.from(functionScopes.take()),
-      vtableIds: vtableIds.take(),
+      variableIds: variableIds.take(),
+      variableScopes: Uint32Array.from(variableScopes.take()),
     };
   }
 
@@ -189,9 +206,24 @@ export class GlobalIndex {
     return found;
   }
 
+  /** Ids of variables with this path or below it. */
+  variablesNamed(dwarf: Dwarf, path: string): readonly number[] {
+    const own = lastSegment(path);
+    const parent = own === path ? "" : path.slice(0, path.length - own.length - 2);
+    const fits = this.scopeTexts.map((text) => text === parent || text === path || text.startsWith(`${path}::`));
+    const found: number[] = [];
+    for (let at = 0; at < this.variableIds.length; at++) {
+      if (fits[this.variableScopes[at] ?? 0] !== true) continue;
+      const id = this.variableIds[at] ?? 0;
+      const name = dwarf.qualifiedName(id);
+      if (name !== undefined && (name === path || name.startsWith(`${path}::`))) found.push(id);
+    }
+    return found;
+  }
+
   /** Variables outside of functions: vtables, statics, thread-locals. */
   get variables(): Float64Array {
-    return this.vtableIds;
+    return this.variableIds;
   }
 }
 

@@ -12,9 +12,9 @@ const internedBase = 0xf0000000;
 const longestName = 1 << 20;
 const cachedTexts = 20_000;
 
-/** A search through a section this small costs less than the index. */
+/** A section this small is held in memory for the first searches. */
 const smallSection = 16 << 20;
-const searchesBeforeIndex = 3;
+const searchesBeforeIndex = 4;
 
 /** The names of one debug information file. */
 export class NameTable {
@@ -79,6 +79,12 @@ export class NameTable {
     if (section === undefined || section.size === 0) return [];
     const needle = Buffer.from(`${text}\0`, "utf8");
     if (needle.length > longestName) return [];
+    // One search streams the section (10 GB/s in memory, 3 GB/s from the page cache); many are cheaper with an index of hashes.
+    if (this.index === undefined && this.searches++ >= searchesBeforeIndex) {
+      this.index = new StringIndex(section);
+      this.resident = undefined;
+    }
+    if (this.index !== undefined) return this.index.find(needle.subarray(0, needle.length - 1));
     if (section.size <= smallSection) {
       if (this.resident === undefined) {
         this.resident = Buffer.allocUnsafe(section.size);
@@ -86,10 +92,7 @@ export class NameTable {
       }
       return occurrences(this.resident, needle, 0, this.resident.length, true);
     }
-    // One search streams the section (10 GB/s in memory, 3 GB/s from the page cache); many are cheaper with an index of hashes.
-    if (this.index === undefined && this.searches++ < searchesBeforeIndex) return streamSearch(section, needle);
-    this.index ??= new StringIndex(section);
-    return this.index.find(needle.subarray(0, needle.length - 1));
+    return streamSearch(section, needle);
   }
 }
 

@@ -113,6 +113,21 @@ export function staticsOf(dwarf: Dwarf, unit: Unit): UnitStatics {
   return known;
 }
 
+/** Variables of a unit whose path satisfies the test. */
+export function* variablesOf(
+  dwarf: Dwarf,
+  unit: Unit,
+  fits: (name: string) => boolean,
+): IterableIterator<DwarfVariable> {
+  const table = dwarf.table(unit);
+  for (const entry of table.variables) {
+    const id = unit.dieId(table.positions[entry] ?? 0);
+    const name = dwarf.qualifiedName(id);
+    const variable = name !== undefined && fits(name) ? readVariable(dwarf, id) : undefined;
+    if (variable !== undefined) yield variable;
+  }
+}
+
 /** `<CONCRETE as TRAIT>::{vtable}`: the trait; `undefined` for any other name. */
 export function traitOfVtable(name: string): string | undefined {
   const suffix = ">::{vtable}";
