@@ -1,6 +1,7 @@
 import type { Problem } from "../base/problem";
 import { ProblemLog } from "../base/problem";
 import type { Work } from "../base/work";
+import type { Thread } from "../snapshot/snapshot";
 import type { Program } from "../symbols/program";
 import type { Stack } from "../unwind/stack";
 import type { DiscoverableFamily, DiscoveryContext, PreparedFamily, WordHit } from "./discovery/executor-family";
@@ -15,17 +16,17 @@ import { nativeRole } from "./threads/roles";
 /**
  * Finds the executors and tasks of a program, whatever runtimes it uses: one sweep of writable memory for all of them. Futures are located,
  * not walked: cheap for thousands of tasks.
- * @param stacks all stacks, or a function that unwinds them when first needed.
+ * @param stacks all stacks, or a function that unwinds one when it is needed.
  */
 export function* findTasks(
   program: Program,
-  stacks: readonly Stack[] | (() => readonly Stack[]),
+  stacks: readonly Stack[] | ((thread: Thread) => Stack),
   families: readonly DiscoverableFamily[] = executorFamilies,
 ): Work<AsyncWorld> {
   let unwound: readonly Stack[] | undefined;
   const context: DiscoveryContext = {
     program,
-    stacks: () => (unwound ??= typeof stacks === "function" ? stacks() : stacks),
+    stacks: () => (unwound ??= typeof stacks === "function" ? program.snapshot.threads.map(stacks) : stacks),
     zones: stackZones(program.snapshot),
   };
   const prepared: { readonly family: PreparedFamily; readonly words: ReadonlySet<number> }[] = [];

@@ -24,6 +24,7 @@ import { walkList } from "./list-walk";
 import { pollFunctions } from "./poll-functions";
 import type { PollFunction } from "./poll-functions";
 import { readScheduler } from "./schedulers";
+import { SharedShapes } from "./shared-shapes";
 import type { Scheduler } from "./schedulers";
 import { schedulerPointer, spawnLocation, stageContent, taskState } from "./task-future";
 import { readHeader } from "./task-header";
@@ -47,10 +48,20 @@ export const tokioFamily: DiscoverableFamily = {
   *prepare(context): Work<PreparedFamily | undefined> {
     const polls = pollFunctions(context.program);
     if (polls.length === 0) return undefined;
-    const search = yield* findVtables(context.program, polls);
     const modules = [...new Set(polls.map((poll) => poll.module))];
+    const shapes = new Map(modules.map((module) => [module, new SharedShapes(context.program, module, polls)]));
+    const shapesOf = (module: LoadedModule): SharedShapes =>
+      shapes.get(module) ?? new SharedShapes(context.program, module, polls);
+    const search = yield* findVtables(context.program, polls, shapesOf);
     const wakerWords = yield* wakerVtables(context.program, modules);
-    const discovery = new TokioDiscovery(context, polls, modules, search, wakerWords);
+    const discovery = new TokioDiscovery(
+      context,
+      polls,
+      modules,
+      search,
+      new TaskLayouts(context.program, shapesOf),
+      wakerWords,
+    );
     return {
       words: [...search.vtables.map((vtable) => vtable.address), ...wakerWords],
       find: (hits) => discovery.find(hits),
@@ -70,7 +81,6 @@ interface Found {
 
 class TokioDiscovery {
   private readonly program: Program;
-  private readonly layouts: TaskLayouts;
   private readonly vtables: ReadonlyMap<number, TaskVtable>;
   private readonly schedulers = new Map<number, Scheduler>();
   private readonly log = new ProblemLog();
@@ -80,10 +90,10 @@ class TokioDiscovery {
     private readonly polls: readonly PollFunction[],
     private readonly modules: readonly LoadedModule[],
     search: VtableSearch,
+    private readonly layouts: TaskLayouts,
     private readonly wakerWords: ReadonlySet<number>,
   ) {
     this.program = context.program;
-    this.layouts = new TaskLayouts(context.program);
     this.vtables = new Map(search.vtables.map((vtable) => [vtable.address, vtable]));
     this.log.addAll(search.problems);
   }
@@ -130,7 +140,10 @@ class TokioDiscovery {
     const roles = threadRoles(this.context, contexts, tasks, executors);
     const isTask = (header: number): boolean => found.has(header);
     const [module] = this.modules;
-    const shape = module === undefined ? { vtable: 0, data: 8 } : rawWakerShape(this.program, module);
+    const shape =
+      module === undefined
+        ? { vtable: 0, data: 8 }
+        : rawWakerShape(this.program, module, this.polls[0]?.instances[0]?.typeArguments()[0]?.type);
     const wakers = storedWakers(this.program, this.context.zones, wakerHits, shape, isTask);
     return { executors: executors.list(tasks), tasks, threadRoles: roles, wakers, problems: this.log.list() };
   }

@@ -7,6 +7,8 @@ export const tokioPaths = {
   vtable: "tokio::runtime::task::raw::Vtable",
   header: "tokio::runtime::task::core::Header",
   cell: "tokio::runtime::task::core::Cell",
+  trailer: "tokio::runtime::task::core::Trailer",
+  stage: "tokio::runtime::task::core::Stage",
   /** One static for all tasks since 1.23; before, a promoted constant per future type, without a name. */
   wakerVtable: "tokio::runtime::task::waker::WAKER_VTABLE",
   /** Thread-local of a runtime's threads. Its own name is a path of constants and closures below this. */

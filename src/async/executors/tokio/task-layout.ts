@@ -1,7 +1,7 @@
 import type { Address } from "../../../base/brand";
 import type { Evidence } from "../../../base/evidence";
 import { inferred, verified } from "../../../base/evidence";
-import { innermost, path, peel, placeOf, typeOf } from "../../../rust/place";
+import { innermost, path, peel, placeOf, roundUp, typeOf } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { baseName } from "../../../rust/type-names";
 import type { LoadedModule, Program } from "../../../symbols/program";
@@ -10,7 +10,9 @@ import { blockingClosure, isWorkerClosure, schedulerKind, tokioPaths } from "./n
 import type { SchedulerKind } from "./names";
 import { pollTypes } from "./poll-functions";
 import type { PollTypes } from "./poll-functions";
-import type { TaskVtable } from "./vtables";
+import { shapeOffset } from "./shared-shapes";
+import type { SharedShapes } from "./shared-shapes";
+import type { TaskVtable, VtableOffsets } from "./vtables";
 
 /** Where everything is in the task cells that share one vtable. Offsets from the header, which begins the cell. */
 export interface TaskLayout {
@@ -53,21 +55,24 @@ export const usualVtableWord = headerWithoutTypes.vtableWord;
 export class TaskLayouts {
   private readonly cache = new Map<number, TaskLayout>();
 
-  constructor(private readonly program: Program) {}
+  constructor(
+    private readonly program: Program,
+    private readonly shapesOf: (module: LoadedModule) => SharedShapes,
+  ) {}
 
   of(vtable: TaskVtable): TaskLayout {
     let layout = this.cache.get(vtable.address);
     if (layout === undefined) {
-      layout = makeLayout(this.program, vtable);
+      layout = makeLayout(this.program, vtable, this.shapesOf(vtable.poll.module));
       this.cache.set(vtable.address, layout);
     }
     return layout;
   }
 }
 
-function makeLayout(program: Program, vtable: TaskVtable): TaskLayout {
+function makeLayout(program: Program, vtable: TaskVtable, shapes: SharedShapes): TaskLayout {
   const all = pollTypes(program, vtable.poll);
-  const typed = all.map((types) => typedLayout(program, vtable, types)).filter((each) => each !== undefined);
+  const typed = all.map((types) => typedLayout(program, vtable, types, shapes)).filter((each) => each !== undefined);
   // Folded poll functions: the layout that agrees with the vtable's own numbers is the right one; if several do, all are named.
   const agreeing = typed.filter((each) => each.declined === undefined);
   const [first, ...others] = agreeing.length > 0 ? agreeing : typed;
@@ -98,12 +103,91 @@ function commonParts(
   };
 }
 
-function typedLayout(program: Program, vtable: TaskVtable, types: PollTypes): TaskLayout | undefined {
-  const { module } = vtable.poll;
+/**
+ * Optimised builds describe the whole cell of some futures only, but always the stage, which holds the future: then the rest is told by the
+ * vtable. The search through all units comes last.
+ */
+function typedLayout(
+  program: Program,
+  vtable: TaskVtable,
+  types: PollTypes,
+  shapes: SharedShapes,
+): TaskLayout | undefined {
+  const { symbols } = vtable.poll.module;
   if (types.future === undefined) return undefined;
   const name = `${tokioPaths.cell}<${types.futureName}, ${types.schedulerName}>`;
-  const cellType = module.symbols.typesNamed(name, types.future)[0];
-  if (cellType === undefined) return undefined;
+  const near = symbols.typesNamed(name, types.future, true)[0];
+  if (near !== undefined) return cellLayout(program, vtable, types, near);
+  const parts = layoutFromParts(program, vtable, types, shapes);
+  if (parts !== undefined) return parts;
+  const anywhere = symbols.typesNamed(name, types.future)[0];
+  return anywhere === undefined ? undefined : cellLayout(program, vtable, types, anywhere);
+}
+
+/** `Core` is repr(C) since 1.23: scheduler, task id, perhaps the spawn location, then the stage as its last field. */
+function layoutFromParts(
+  program: Program,
+  vtable: TaskVtable,
+  types: PollTypes,
+  shapes: SharedShapes,
+): TaskLayout | undefined {
+  const { offsets } = vtable;
+  const { module } = vtable.poll;
+  const header = shapes.header;
+  if (offsets === undefined || types.future === undefined || header === undefined) return undefined;
+  const stageType = module.symbols.typesNamed(`${tokioPaths.stage}<${types.futureName}>`, types.future, true)[0];
+  const state = shapeOffset(header, "state");
+  const vtableWord = shapeOffset(header, "vtable");
+  if (stageType === undefined || state === undefined || vtableWord === undefined) return undefined;
+  const type = module.symbols.type(stageType);
+  const stage = stageBefore(offsets, type.size, powerOfTwo(type.align));
+  if (stage === undefined) return undefined;
+  const owner = scalarOffset(path(header, ["owner_id"]), 8);
+  const { trailer } = shapes;
+  const within = (...names: string[]): number | undefined => {
+    const offset = shapeOffset(trailer, ...names);
+    return offset === undefined ? undefined : offsets.trailer + offset;
+  };
+  const next = within("owned", "inner", "next");
+  const previous = within("owned", "inner", "prev");
+  const joinWaker = within("waker");
+  const base = {
+    vtable,
+    module,
+    state,
+    vtableWord,
+    ...(owner === undefined ? {} : { owner }),
+    id: offsets.id,
+    scheduler: offsets.scheduler,
+    ...(types.scheduler === undefined ? {} : { schedulerType: types.scheduler }),
+    stage: { offset: stage, type: stageType },
+    ...(next === undefined ? {} : { next }),
+    ...(previous === undefined ? {} : { previous }),
+    ...(joinWaker === undefined ? {} : { joinWaker }),
+    align: 8,
+    size: offsets.trailer + (trailer === undefined ? 16 : typeOf(trailer).size),
+    ...commonParts(types.futureName, types.schedulerName),
+  };
+  const declined = checkLayout(base, base.size, placeOf(program, module, stageType, stage as Address));
+  // What does not fit may still be told by the cell's own type.
+  return declined === undefined
+    ? { ...base, evidence: verified("task vtable names its poll function, whose debug information names the future") }
+    : undefined;
+}
+
+/** Where the stage begins, if it is the last field of a core that begins at the scheduler and ends right before the trailer. */
+function stageBefore(offsets: VtableOffsets, size: number, align: number | undefined): number | undefined {
+  const after = (offsets.spawnLocation ?? offsets.id) + 8;
+  for (const each of align === undefined ? [8, 16, 32, 64] : [align]) {
+    const stage = roundUp(after, each);
+    const core = roundUp(stage + size - offsets.scheduler, Math.max(8, each));
+    if (roundUp(offsets.scheduler + core, 8) === offsets.trailer) return stage;
+  }
+  return undefined;
+}
+
+function cellLayout(program: Program, vtable: TaskVtable, types: PollTypes, cellType: TypeRef): TaskLayout | undefined {
+  const { module } = vtable.poll;
   const cell = placeOf(program, module, cellType, 0 as Address);
   const offset = (...names: string[]): number | undefined => path(cell, names)?.address;
   const state = offset("header", "state");

@@ -2,14 +2,14 @@ import { linkAddress } from "../../../base/brand";
 import type { Address } from "../../../base/brand";
 import type { Problem } from "../../../base/problem";
 import type { Work } from "../../../base/work";
-import { path, placeOf } from "../../../rust/place";
+import { membersOf } from "../../../rust/place";
 import type { MemoryRange } from "../../../snapshot/snapshot";
 import type { LoadedModule, Program } from "../../../symbols/program";
-import type { TypeRef } from "../../../symbols/type-model";
 import { sweepWords } from "../../discovery/sweep";
 import { WordTargets } from "../../discovery/word-targets";
-import { tokioPaths } from "./names";
 import type { PollFunction } from "./poll-functions";
+import { shapeOffset } from "./shared-shapes";
+import type { SharedShapes } from "./shared-shapes";
 
 /** A task vtable in a module's read-only data. It has no name and no debug info: its poll pointer is its identity. */
 export interface TaskVtable {
@@ -39,13 +39,17 @@ const largestCell = 1 << 30;
  * All task vtables: the words in modules' constant data that equal the address of a poll function, and that have the neighbours of a
  * vtable. Constants that need relocation lie in `.data.rel.ro`, which a core holds; where a dump left it out, the file's relocations tell.
  */
-export function* findVtables(program: Program, polls: readonly PollFunction[]): Work<VtableSearch> {
+export function* findVtables(
+  program: Program,
+  polls: readonly PollFunction[],
+  shapesOf: (module: LoadedModule) => SharedShapes,
+): Work<VtableSearch> {
   const byAddress = new Map<number, PollFunction>(polls.map((poll) => [poll.address, poll]));
   const modules = new Set(polls.map((poll) => poll.module));
   const vtables = new Map<number, TaskVtable>();
   const problems: Problem[] = [];
   for (const module of modules) {
-    const shape = vtableShape(program, module, polls);
+    const shape = vtableShape(shapesOf(module));
     const ranges = constantRanges(program, module);
     const swept = yield* sweepWords(ranges, new WordTargets(byAddress.keys()), {
       message: "Looking for task vtables",
@@ -109,44 +113,24 @@ interface VtableShape {
   readonly spawnLocation?: number;
 }
 
-function vtableShape(program: Program, module: LoadedModule, polls: readonly PollFunction[]): VtableShape {
-  if (!module.symbols.hasTypes) return { poll: 0 };
-  const near = nearType(module, polls);
-  const type = near === undefined ? undefined : module.symbols.typesNamed(tokioPaths.vtable, near)[0];
-  if (type === undefined) return { poll: 0 };
-  const vtable = placeOf(program, module, type, 0 as Address);
-  const offset = (name: string): number | undefined => path(vtable, [name])?.address;
-  const declared = module.symbols.type(type);
-  const functions =
-    declared.kind === "struct"
-      ? declared.members.filter((each) => !each.name.endsWith("_offset")).map((each) => each.offset)
-      : [];
-  const optional = {
-    trailer: offset("trailer_offset"),
-    scheduler: offset("scheduler_offset"),
-    id: offset("id_offset"),
-  };
-  const spawnLocation = offset("spawn_location_offset");
+function vtableShape(shapes: SharedShapes): VtableShape {
+  const vtable = shapes.vtable;
+  if (vtable === undefined) return { poll: 0 };
+  const functions = membersOf(vtable)
+    .filter((each) => !each.name.endsWith("_offset"))
+    .map((each) => each.offset);
+  const trailer = shapeOffset(vtable, "trailer_offset");
+  const scheduler = shapeOffset(vtable, "scheduler_offset");
+  const id = shapeOffset(vtable, "id_offset");
+  const spawnLocation = shapeOffset(vtable, "spawn_location_offset");
   return {
-    poll: offset("poll") ?? 0,
+    poll: shapeOffset(vtable, "poll") ?? 0,
     ...(functions.length > 1 ? { functions } : {}),
-    ...(optional.trailer === undefined ? {} : { trailer: optional.trailer }),
-    ...(optional.scheduler === undefined ? {} : { scheduler: optional.scheduler }),
-    ...(optional.id === undefined ? {} : { id: optional.id }),
+    ...(trailer === undefined ? {} : { trailer }),
+    ...(scheduler === undefined ? {} : { scheduler }),
+    ...(id === undefined ? {} : { id }),
     ...(spawnLocation === undefined ? {} : { spawnLocation }),
   };
-}
-
-/** Some type of a unit that instantiates tokio's task: there the header and the vtable are described too. */
-function nearType(module: LoadedModule, polls: readonly PollFunction[]): TypeRef | undefined {
-  for (const poll of polls) {
-    if (poll.module !== module) continue;
-    for (const instance of poll.instances) {
-      const first = instance.typeArguments()[0];
-      if (first !== undefined) return first.type;
-    }
-  }
-  return undefined;
 }
 
 function checkVtable(

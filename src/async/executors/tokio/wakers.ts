@@ -3,6 +3,7 @@ import type { Address } from "../../../base/brand";
 import { path, placeOf } from "../../../rust/place";
 import { absoluteIn } from "../../../symbols/program";
 import type { LoadedModule, Program } from "../../../symbols/program";
+import type { TypeRef } from "../../../symbols/type-model";
 import type { Work } from "../../../base/work";
 import type { MemoryRange } from "../../../snapshot/snapshot";
 import type { StoredWaker } from "../../model";
@@ -57,8 +58,8 @@ export interface RawWakerShape {
   readonly data: number;
 }
 
-export function rawWakerShape(program: Program, module: LoadedModule): RawWakerShape {
-  const type = module.symbols.hasTypes ? module.symbols.typesNamed("core::task::wake::RawWaker")[0] : undefined;
+export function rawWakerShape(program: Program, module: LoadedModule, near: TypeRef | undefined): RawWakerShape {
+  const type = near === undefined ? undefined : module.symbols.typesNamed("core::task::wake::RawWaker", near, true)[0];
   const place = type === undefined ? undefined : placeOf(program, module, type, linkAddress(0) as number as Address);
   const vtable = place === undefined ? undefined : path(place, ["vtable"])?.address;
   const data = place === undefined ? undefined : path(place, ["data"])?.address;
