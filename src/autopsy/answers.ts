@@ -100,7 +100,8 @@ export interface TaskSummary {
   readonly id: TaskId;
   readonly executor?: string;
   readonly address: Hex;
-  readonly state: "unpolled" | "suspended" | "scheduled" | "running" | "completed" | "cancelled" | "panicked" | "unknown";
+  readonly state:
+    "unpolled" | "suspended" | "scheduled" | "running" | "completed" | "cancelled" | "panicked" | "unknown";
   /** async: spawned. blocking: of the blocking pool. block-on: the root of a block_on. worker: the runtime's own loop. */
   readonly kind: "async" | "blocking" | "block-on" | "worker";
   readonly future: string;

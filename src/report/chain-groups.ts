@@ -35,31 +35,25 @@ export function groupByChain(tasks: readonly TaskAnswer[], rank: (task: TaskAnsw
 }
 
 /**
- * One sentence for many that differ in some words: "fd 17, 18, 19, ... to be readable".
- * Sentences of another shape than the first are counted, not merged.
+ * One sentence for many that differ in one word: "fd 17, 18, 19, ... to be readable". Where more than that differs, the first stands for all
+ * and the others are counted.
  */
 export function mergeTexts(texts: readonly string[], shown = 3): string {
   const first = texts[0];
   if (first === undefined) return "";
-  const pattern = first.split(" ");
-  const columns = pattern.map(() => new Set<string>());
-  let others = 0;
-  for (const text of texts) {
-    const words = text.split(" ");
-    if (words.length !== pattern.length) {
-      others++;
-      continue;
-    }
-    words.forEach((word, index) => columns[index]!.add(word));
-  }
-  const merged = columns.map((values) => {
-    if (values.size === 1) return [...values][0]!;
-    const all = [...values];
-    const trailing = all.every((value) => value.endsWith(",")) ? "," : "";
-    const bare = all.slice(0, shown).map((value) => (trailing === "" ? value : value.slice(0, -1)));
-    return bare.join(", ") + (all.length > shown ? ", ..." : "") + trailing;
-  });
-  return merged.join(" ") + (others > 0 ? ` (${String(others)} differ)` : "");
+  const distinct = [...new Set(texts)];
+  if (distinct.length === 1) return first;
+  const rows = distinct.map((text) => text.split(" "));
+  const width = rows[0]!.length;
+  const differing = rows[0]!.map((_, column) => new Set(rows.map((row) => row[column])).size > 1);
+  if (rows.some((row) => row.length !== width) || differing.filter(Boolean).length !== 1)
+    return `${first} (${String(distinct.length - 1)} ${distinct.length === 2 ? "other" : "others"} differ)`;
+  const column = differing.indexOf(true);
+  const words = rows.map((row) => row[column]!);
+  const comma = words.every((word) => word.endsWith(",")) ? "," : "";
+  const bare = words.slice(0, shown).map((word) => (comma === "" ? word : word.slice(0, -1)));
+  const merged = bare.join(", ") + (words.length > shown ? `, ... (${String(words.length)})` : "") + comma;
+  return rows[0]!.map((word, index) => (index === column ? merged : word)).join(" ");
 }
 
 /** Task ids of a group, shortened: "31, 33, 34, ... (412)". */

@@ -153,7 +153,7 @@ function taskGroup(group: ChainGroup, style: PathStyle): string[] {
   if (chains.length === 0) {
     if (first.state !== "completed" && first.kind === "async")
       lines.push(`          not decoded: ${first.evidence.why}`);
-  } else lines.push(...chainLines(chains, style).map((line) => `        ${line}`));
+  } else lines.push(...chainLines(chains, style, true).map((line) => `        ${line}`));
   return lines;
 }
 
@@ -162,27 +162,41 @@ interface Row {
   readonly right: string;
 }
 
-/** One tree for chains that are equal by place; texts that differ are merged. */
-function chainLines(chains: readonly AwaitAnswer[], style: PathStyle): string[] {
+/**
+ * One tree for chains that are equal by place; texts that differ are merged. Folded: a library's inner functions are one row, named by
+ * the outermost, which is what the program called.
+ */
+function chainLines(chains: readonly AwaitAnswer[], style: PathStyle, folded: boolean): string[] {
   const rows: Row[] = [];
   const visit = (nodes: readonly AwaitAnswer[], indent: string, marker: string): void => {
+    const last = folded ? nodes.map(endOfLibraryRun) : nodes;
     const node = nodes[0]!;
+    const end = last[0]!;
     const branch = node.branch === undefined ? "" : `[${node.branch}] `;
     const done = node.finished === true ? "   finished" : "";
     rows.push({
       left: `${indent}${marker}${branch}${node.name}`,
-      right: `${rowPlace(node, style)}${waitText(nodes)}${holdText(nodes)}${done}`.trim(),
+      right: `${end === node ? rowPlace(node, style) : ""}${waitText(last)}${holdText(nodes)}${done}`.trim(),
     });
     const childIndent = indent + (marker === "" ? "" : marker === "├ " ? "│ " : "  ");
-    node.children.forEach((_, index) => {
-      const same = nodes.map((each) => each.children[index]).filter((child) => child !== undefined);
-      visit(same, childIndent, index === node.children.length - 1 ? "└ " : "├ ");
+    end.children.forEach((_, index) => {
+      const same = last.map((each) => each.children[index]).filter((child) => child !== undefined);
+      visit(same, childIndent, index === end.children.length - 1 ? "└ " : "├ ");
     });
   };
   visit(chains, "", "");
   const width = Math.min(60, Math.max(...rows.map((row) => row.left.length)));
   return rows.map((row) => (row.right === "" ? row.left : `${row.left.padEnd(width)}   ${row.right}`));
 }
+
+/** From a library's node down its only path to the last node that is the library's too. Stops at what a person asks for: branches and own code. */
+function endOfLibraryRun(node: AwaitAnswer): AwaitAnswer {
+  let end = node;
+  while (isFoldable(end) && end.children.length === 1 && isFoldable(end.children[0]!)) end = end.children[0]!;
+  return end;
+}
+
+const isFoldable = (node: AwaitAnswer): boolean => node.library === true || node.kind !== "async";
 
 function rowPlace(node: AwaitAnswer, style: PathStyle): string {
   if (node.file === undefined) return "";
@@ -232,7 +246,7 @@ function oneTask(task: TaskAnswer, style: PathStyle): string[] {
   lines.push("", "  AWAITS");
   if (task.awaits === null) lines.push(`    none: ${task.evidence.why}`);
   else {
-    lines.push(...chainLines([task.awaits], style).map((line) => `    ${line}`), "", "  EVIDENCE");
+    lines.push(...chainLines([task.awaits], style, false).map((line) => `    ${line}`), "", "  EVIDENCE");
     const visit = (node: AwaitAnswer): void => {
       if (node.evidence !== undefined) lines.push(`    ${node.name}: ${node.evidence.grade}, ${node.evidence.why}`);
       if (node.waitsFor !== undefined)

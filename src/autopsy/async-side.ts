@@ -1,0 +1,96 @@
+import { awaitTree, createChainContext } from "../async/chains/await-tree";
+import type { ChainContext } from "../async/chains/await-tree";
+import { analyse } from "../async/analysis/analyse";
+import type { Analysis } from "../async/analysis/analyse";
+import { findTasks } from "../async/find-tasks";
+import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../async/model";
+import type { Problem } from "../base/problem";
+import type { Work } from "../base/work";
+import { displayName } from "../rust/names";
+import type { Thread } from "../snapshot/snapshot";
+import type { Program } from "../symbols/program";
+import type { Stack } from "../unwind/stack";
+import type { ListedTask } from "./task-groups";
+
+/** The executors, tasks and chains of an open dump, each found once and kept. */
+export class AsyncSide {
+  private found: AsyncWorld | undefined;
+  private context: ChainContext | undefined;
+  private analysed: Analysis | undefined;
+  private list: readonly ListedTask[] | undefined;
+  private readonly chains = new Map<TaskKey, AwaitNode | undefined>();
+  private byThread = new Map<number, Task>();
+
+  constructor(
+    private readonly program: Program,
+    private readonly stackOf: (thread: Thread) => Stack,
+  ) {}
+
+  *world(): Work<AsyncWorld> {
+    if (this.found !== undefined) return this.found;
+    const world = yield* findTasks(this.program, this.stackOf);
+    this.found = world;
+    this.byThread = new Map(
+      world.tasks
+        .filter((task) => task.thread !== undefined && task.kind !== "worker")
+        .map((task) => [task.thread!, task]),
+    );
+    this.context = createChainContext(this.program, world, this.stackOf);
+    return world;
+  }
+
+  taskOfThread(thread: number): Task | undefined {
+    return this.byThread.get(thread);
+  }
+
+  threadRole(thread: number): string | undefined {
+    return this.found?.threadRoles.get(thread);
+  }
+
+  problems(): readonly Problem[] {
+    return [...(this.found?.problems ?? []), ...(this.context?.problems() ?? [])];
+  }
+
+  futureName(task: Task): string {
+    return displayName(task.futureTypeName);
+  }
+
+  *chain(task: Task): Work<AwaitNode | undefined> {
+    yield* this.world();
+    if (this.context === undefined) return undefined;
+    if (!this.chains.has(task.key)) this.chains.set(task.key, awaitTree(this.context, task));
+    return this.analysed?.chains.get(task.key) ?? this.chains.get(task.key);
+  }
+
+  /** Graph, holders and verdicts over all tasks. */
+  *analysis(): Work<Analysis> {
+    if (this.analysed !== undefined) return this.analysed;
+    const world = yield* this.world();
+    const chains = new Map<TaskKey, AwaitNode>();
+    for (const [index, task] of world.tasks.entries()) {
+      const chain = yield* this.chain(task);
+      if (chain !== undefined) chains.set(task.key, chain);
+      if (index % 64 === 63) yield { message: "Decoding await chains", fraction: index / world.tasks.length };
+    }
+    this.analysed = yield* analyse(this.context!, world, chains);
+    return this.analysed;
+  }
+
+  *listed(): Work<readonly ListedTask[]> {
+    if (this.list !== undefined) return this.list;
+    yield* this.analysis();
+    const world = yield* this.world();
+    const labels = new Map(world.executors.map((executor) => [executor.id, `${executor.kind} ${executor.id}`]));
+    const list: ListedTask[] = [];
+    for (const task of world.tasks) {
+      list.push({
+        task,
+        future: this.futureName(task),
+        executorLabel: task.executor === undefined ? "no executor known" : (labels.get(task.executor) ?? task.executor),
+        chain: yield* this.chain(task),
+      });
+    }
+    this.list = list;
+    return list;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Analysis } from "../async/analysis/analyse";
+import type { AsyncWorld } from "../async/model";
+import type { CrashAnswer, VerdictAnswer } from "./answers";
+import type { Autopsy } from "./autopsy";
+import { panicSite } from "./crash";
+
+/** All verdicts of a dump, most certain and most urgent first: the crash, what the analysis found, then what the dump cannot tell. */
+export function dumpVerdicts(
+  autopsy: Autopsy,
+  crash: CrashAnswer | null,
+  analysis: Analysis,
+  world: AsyncWorld,
+): readonly VerdictAnswer[] {
+  const verdicts: VerdictAnswer[] = [];
+  const crashed = crash === null ? undefined : crashVerdict(autopsy, crash, world);
+  if (crashed !== undefined) verdicts.push(crashed);
+  verdicts.push(...analysis.verdicts);
+  const missing = missingVerdict(autopsy, world);
+  if (missing !== undefined) verdicts.push(missing);
+  if (verdicts.length === 0)
+    verdicts.push({
+      kind: "healthy",
+      summary: `Nothing wrong was found: no crash, and ${world.tasks.length === 1 ? "the one task" : `each of ${String(world.tasks.length)} tasks`} can still be woken as far as the dump tells.`,
+      tasks: [],
+      evidence: { grade: "inferred", why: "no rule for a known fault matched" },
+    });
+  return verdicts;
+}
+
+function crashVerdict(autopsy: Autopsy, crash: CrashAnswer, world: AsyncWorld): VerdictAnswer {
+  const thread = autopsy.thread(crash.thread);
+  const frames = thread === undefined ? [] : autopsy.threadFrames(thread);
+  const site = panicSite(frames);
+  const task = crash.task === undefined ? undefined : world.tasks.find((candidate) => candidate.key === crash.task);
+  const where =
+    task === undefined ? `thread ${String(crash.thread)}` : `task ${task.key} (${autopsy.taskSummary(task).future})`;
+  const tasks = task === undefined ? [] : [task.key];
+  if (site !== undefined) {
+    const message = crash.message === undefined ? "" : `: ${crash.message}`;
+    return {
+      kind: "panic",
+      summary: `Panicked in ${where}${message}`,
+      tasks,
+      details: [
+        {
+          text: `panicked in ${site.function}`,
+          ...(crash.task === undefined ? {} : { task: crash.task }),
+          ...(site.location === undefined ? {} : { location: site.location }),
+        },
+      ],
+      evidence: { grade: "verified", why: "the crashing thread's stack is inside the panic machinery" },
+    };
+  }
+  const own = frames.find((frame) => frame.runtime !== true);
+  return {
+    kind: "crash",
+    summary: `Crashed with ${crash.reason} in ${where}`,
+    tasks,
+    ...(own === undefined
+      ? {}
+      : {
+          details: [
+            {
+              text: `in ${own.function}`,
+              ...(crash.task === undefined ? {} : { task: crash.task }),
+              ...(own.file === undefined || own.line === undefined
+                ? {}
+                : { location: { file: own.file, line: own.line } }),
+            },
+          ],
+        }),
+    evidence: { grade: "verified", why: "recorded in the dump" },
+  };
+}
+
+/** Why tasks cannot be listed, and what to do about it, where they cannot. */
+function missingVerdict(autopsy: Autopsy, world: AsyncWorld): VerdictAnswer | undefined {
+  if (world.tasks.length > 0) return undefined;
+  if (autopsy.snapshot.memoryKind === "stacks")
+    return {
+      kind: "no heap",
+      summary:
+        "No heap in this dump: tasks cannot be listed. Take one with full memory (gcore, coredump_filter 0x33, MiniDumpWithFullMemory, or app memory in minidump-writer).",
+      tasks: [],
+      evidence: { grade: "verified", why: "the dump holds stacks but no other writable memory" },
+    };
+  const main = autopsy.program.main;
+  if (main !== undefined && !main.symbols.hasTypes)
+    return {
+      kind: "no symbols",
+      summary: `No debug information for ${main.module.path}: tasks cannot be listed. ${main.problems[0]?.remedy ?? "Give the executable or its debug file."}`,
+      tasks: [],
+      evidence: { grade: "verified", why: main.problems[0]?.what ?? "its symbols have no types" },
+    };
+  return undefined;
+}
