@@ -45,6 +45,23 @@ export async function unfold(tree: Locator, text: string): Promise<void> {
   if ((await found.getAttribute("aria-expanded")) === "false") await found.locator(".monaco-tl-twistie").click();
 }
 
+/** The first row of a depth: 1 for the roots of the tree. */
+const firstOfDepth = (tree: Locator, depth: number): Locator =>
+  tree.locator(`.monaco-list-row[aria-level="${depth.toString()}"]`).first();
+
+/** Unfolds the first row of a depth unless it is open. */
+export async function unfoldFirst(tree: Locator, depth: number): Promise<void> {
+  const found = firstOfDepth(tree, depth);
+  await found.waitFor({ timeout: patience });
+  if ((await found.getAttribute("aria-expanded")) === "false") await found.locator(".monaco-tl-twistie").click();
+  await firstOfDepth(tree, depth + 1).waitFor({ timeout: patience });
+}
+
+/** Clicks the first row of a depth. */
+export async function clickFirst(tree: Locator, depth: number): Promise<void> {
+  await firstOfDepth(tree, depth).locator(".monaco-tl-contents").click();
+}
+
 /** Waits for a row and clicks its text: an action may hide it while the pointer is over the row. */
 export async function clickRow(tree: Locator, text: string): Promise<void> {
   const found = row(tree, text);

@@ -35,18 +35,28 @@ async function main(): Promise<void> {
   await installWorkbench();
   const server = await startServer({ extensionsFolder: installPackage() });
   const { page, browser } = await openWorkbench(server, { folder });
+  const show = async (name: string): Promise<void> => {
+    console.log(await person.screenshot(page, name));
+  };
   try {
     await person.openFromExplorer(page, "crash.dmp");
     const triage = person.activeWebview(page);
-    await triage.locator("body").waitFor();
-    await triage.getByText("tasks").first().waitFor({ timeout: 60_000 });
-    console.log(await person.screenshot(page, "1-triage"));
+    await triage.locator("a.button", { hasText: "Debug" }).waitFor({ timeout: 60_000 });
+    await show("1-triage");
 
-    await triage.getByRole("button", { name: "Debug" }).first().click();
+    await triage.locator("a.button", { hasText: "Debug" }).click();
     await person.untilStopped(page);
-    const tasks = await person.view(page, "Tasks");
-    console.log((await person.rowTexts(tasks)).join("\n"));
-    console.log(await person.screenshot(page, "2-stopped"));
+    const tasks = await person.view(page, "Async Tasks");
+    console.log((await person.rowTexts(tasks)).map((text) => `  ${text}`).join("\n"));
+    await show("2-stopped");
+
+    // The first group, its first task, that task's first await.
+    for (const depth of [1, 2]) await person.unfoldFirst(tasks, depth);
+    console.log((await person.rowTexts(tasks)).map((text) => `  ${text}`).join("\n"));
+    await person.clickFirst(tasks, 3);
+    await page.waitForTimeout(1500);
+    console.log(await person.cursor(page), await person.rowTexts(person.callStack(page)));
+    await show("3-await");
   } catch (error) {
     await person.screenshot(page, "failure");
     throw error;
