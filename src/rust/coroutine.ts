@@ -220,8 +220,9 @@ function receiverOf(
     if (payload.kind !== "struct") continue;
     for (const member of payload.members) {
       if (member.name === asyncTraitReceiver) return { name: member.name, type: symbols.type(member.type).name };
-      if (member.name === "self" && found === undefined)
+      if (found === undefined && (member.name === "self" || member.name === "_ref__self")) {
         found = { name: member.name, type: symbols.type(member.type).name };
+      }
     }
   }
   return found;

@@ -1,4 +1,5 @@
 import { hex } from "../base/brand";
+import type { Address } from "../base/brand";
 import type { Member, PrimitiveType, StructType, Type, UnionType } from "../symbols/type-model";
 import { coroutineAt, coroutineName } from "./coroutine";
 import { formatFloat, halfToNumber, quoteChar } from "./format";
@@ -20,7 +21,7 @@ import type { Place } from "./place";
 import { elementAt, trySlice } from "./sequence";
 import { invalid, pointingAt, scalar } from "./shape";
 import type { Field, Shape } from "./shape";
-import { lastSegment } from "./type-names";
+import { baseName, lastSegment } from "./type-names";
 
 /** The shape of a value whose type has no renderer of its own, from what debug info says of it alone. */
 export function basicShape(place: Place): Shape {
@@ -86,8 +87,15 @@ function struct(place: Place, type: StructType): Shape {
   const fat = fatPointer(place, type);
   if (fat !== undefined) return fat;
   const last = lastSegment(type.name);
-  const name = last.startsWith("{") ? displayName(type.name) : last;
-  return record(name, fields);
+  return record(last.startsWith("{") ? closureName(place, type) : last, fields);
+}
+
+/** A closure of a method names the method's type by the `self` that it captured. */
+function closureName(place: Place, type: StructType): string {
+  const base = baseName(type.name);
+  if (!base.includes("{impl#")) return displayName(base);
+  const self = type.members.find((each) => each.name === "self" || each.name === "_ref__self");
+  return displayName(base, self === undefined ? undefined : typeIn(place, self.type).name);
 }
 
 function primitive(place: Place, type: PrimitiveType): Shape {
@@ -153,15 +161,21 @@ function pointee(place: Place): readonly Field[] {
 
 function functionPointer(place: Place, at: bigint): Shape {
   if (at === 0n) return invalid("null function pointer");
+  const isCode = at < 1n << 53n && isInCode(place, Number(at) as Address);
+  if (!isCode) return invalid(`no code at ${hex(at)}`);
   const name = codeName(place, at);
   return scalar(name === undefined ? hex(at) : `${name} (${hex(at)})`);
 }
+
+/** Code made at run time belongs to no module, but its memory is executable. */
+const isInCode = (place: Place, at: Address): boolean =>
+  place.program.moduleAt(at) !== undefined || memoryOf(place).rangeAt(at)?.executable === true;
 
 /** The function at this address as a person says it. */
 export function codeName(place: Place, at: bigint): string | undefined {
   if (at >= 1n << 53n) return undefined;
   const number = Number(at);
-  const module = place.program.moduleAt(number as Parameters<typeof place.program.moduleAt>[0]);
+  const module = place.program.moduleAt(number as Address);
   if (module === undefined) return undefined;
   const link = (number - module.bias) as Parameters<typeof module.symbols.functionAt>[0];
   const found = module.symbols.functionAt(link);

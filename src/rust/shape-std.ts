@@ -29,6 +29,7 @@ import type { Place } from "./place";
 import { asSlice, isTextType, numberAt, trySlice, tryText } from "./sequence";
 import { invalid, pointingAt, scalar, through } from "./shape";
 import type { Field, Renderer, Shape } from "./shape";
+import { lastSegment } from "./type-names";
 import { codeName, list, record, traitObject } from "./shape-basic";
 
 // --- text
@@ -111,6 +112,23 @@ export const onlyInner: Renderer = (place) => {
   const inner = onlyField(place);
   return inner === undefined ? undefined : through(inner);
 };
+
+const wrappingCrates = /^(?:std|core|alloc|tokio|tokio_util|futures_util|lock_api|parking_lot)::/;
+
+/**
+ * A library type that wraps a type of its own name is that type to a reader: tokio's Instant around std's, its loom Mutex around std's.
+ * Only in libraries known for it, since a program's `Error(io::Error)` says something by its two levels.
+ */
+export const sameName = (base: string): Renderer | undefined =>
+  wrappingCrates.test(base)
+    ? (place) => {
+        const inner = onlyField(place);
+        if (inner === undefined || !isRecord(inner)) return undefined;
+        return lastSegment(typeOf(inner).name) === lastSegment(base) ? through(inner) : undefined;
+      }
+    : undefined;
+
+const isRecord = (place: Place): boolean => typeOf(place).kind === "struct";
 
 export const nonNull: Renderer = (place) => {
   const at = readPointer(place);

@@ -87,7 +87,10 @@ const exact: ReadonlyMap<string, Renderer> = new Map<string, Renderer>([
   ["uuid::Uuid", std.uuid],
 ]);
 
-const atomicPattern = /^core::sync::atomic::Atomic(?:Bool|Ptr|[IU](?:8|16|32|64|128|size))?$/;
+/** Those of core, and the wrappers that crates put around them to test under loom. */
+const atomicPattern = /::Atomic(?:Bool|Ptr|[IU](?:8|16|32|64|128|size))?$/;
+/** `Debug` hides what is in an UnsafeCell; someone who reads a dump wants to see it. */
+const hidingPattern = /::(?:UnsafeCell|CachePadded|ManuallyDrop|SyncUnsafeCell)$/;
 const nonZeroPattern = /^core::num::nonzero::NonZero[IU]/;
 
 function rendererFor(place: Place): Renderer | undefined {
@@ -99,7 +102,8 @@ function rendererFor(place: Place): Renderer | undefined {
   if (found !== undefined) return found;
   if (atomicPattern.test(base)) return std.atomic;
   if (nonZeroPattern.test(base)) return std.nonZero;
-  return undefined;
+  if (hidingPattern.test(base)) return std.onlyInner;
+  return std.sameName(base);
 }
 
 /** What this value looks like; whether one of the renderers knew it, or it is shown as debug info lays it out. */
