@@ -12,6 +12,7 @@ import { cfiOfElf } from "./dwarf/cfi-of-elf";
 import type { Cfi } from "./dwarf/cfi";
 import { at as attribute } from "./dwarf/constants";
 import { Dwarf } from "./dwarf/dwarf";
+import { withoutArguments } from "./dwarf/paths";
 import { DwarfFunction, functionAt } from "./dwarf/functions";
 import { dwarfSections } from "./dwarf/sections";
 import { TypeReader } from "./dwarf/types";
@@ -33,6 +34,9 @@ import type {
   VtableInfo,
 } from "./module-symbols";
 import type { SourcePosition, Type, TypeRef } from "./type-model";
+
+/** A module's functions that one mangled fragment fits; more are not looked at. */
+const madeCandidates = 400;
 
 /** A function known by its symbol; the debug info is asked for generic arguments only. */
 class SymbolFunction implements FunctionInfo {
@@ -212,6 +216,9 @@ export class ElfModuleSymbols implements ModuleSymbols {
         if (found.size > 0) break;
       }
     }
+    if (found.size === 0 && path.includes("{")) {
+      for (const each of this.madeFunctions(path)) found.set(each.low, each);
+    }
     // A symbol spells closures and impls otherwise ("{closure}", "<T as Trait>"): such paths are names of debug info alone.
     const isOnlyInDebugInfo = path.includes("{") || !this.hasFullSymbolTable;
     if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && isOnlyInDebugInfo) {
@@ -221,6 +228,29 @@ export class ElfModuleSymbols implements ModuleSymbols {
       }
     }
     return [...found.values()].sort((a, b) => a.low - b.low);
+  }
+
+  /**
+   * Functions whose path has steps that the compiler made (`{async_fn#0}`, `{impl#3}`): symbols whose mangled names have the plain steps are few,
+   * and what debug info calls the function at each decides.
+   */
+  private *madeFunctions(path: string): IterableIterator<FunctionInfo> {
+    const { symbols, dwarf } = this;
+    if (symbols === undefined || dwarf === undefined) return;
+    const segments = path.split("::");
+    const firstMade = segments.findIndex((segment) => segment.startsWith("{"));
+    if (firstMade <= 0) return;
+    const plain = segments.slice(firstMade).filter((segment) => !segment.startsWith("{"));
+    const rest = plain.map((segment) => mangledFragment([segment]));
+    let tried = 0;
+    for (const index of symbols.containing(mangledFragment(segments.slice(0, firstMade)))) {
+      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
+      const name = symbols.name(index);
+      if (!rest.every((fragment) => name.includes(fragment))) continue;
+      if (++tried > madeCandidates) return;
+      const found = this.functionAt(symbols.value(index) as LinkAddress);
+      if (found !== undefined && withoutArguments(found.name) === path) yield found;
+    }
   }
 
   /** A `.symtab` names each function that the linker kept: what is not in it does not exist. */
