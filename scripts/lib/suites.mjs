@@ -34,17 +34,22 @@ function resultFile(name) {
   return file;
 }
 
-const filesOf = (folder, suffix) =>
-  existsSync(join(root, folder))
-    ? readdirSync(join(root, folder), { recursive: true })
-        .filter((file) => file.endsWith(suffix))
-        .map((file) => join(folder, file))
-        .sort()
-    : [];
+/** Tests below a folder. Fixtures hold foreign sources, among them a build folder of gigabytes. */
+function filesOf(folder, suffix, without = ["test/fixtures"]) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return without.includes(path) ? [] : filesOf(path, suffix, without);
+    return entry.name.endsWith(suffix) ? [path] : [];
+  });
+}
+
+/** Folders of test/ whose tests are a suite of their own; all others belong to the unit suite. */
+const ownSuites = ["test/report", "test/dap", "test/workbench", "test/package", "test/fixtures"];
 
 /** Runs mocha on all files below the folders. */
 async function mocha(name, sources, rest) {
-  const files = sources.flatMap(([folder, suffix]) => filesOf(folder, suffix));
+  const files = sources.flatMap(([folder, suffix, without]) => filesOf(folder, suffix, without)).sort();
   if (files.length === 0)
     return broken(`there is no ${sources.map(([folder, suffix]) => `${folder}/**/*${suffix}`).join(" or ")}`);
   const file = resultFile(name);
@@ -70,7 +75,7 @@ export const suites = [
   {
     name: "unit",
     what: "tests beside the code",
-    run: (rest) => mocha("unit", [["src", ".test.ts"], ["scripts", ".test.mjs"], ["test/support", ".test.ts"]], rest), // prettier-ignore
+    run: (rest) => mocha("unit", [["src", ".test.ts"], ["scripts", ".test.mjs"], ["test", ".test.ts", ownSuites]], rest), // prettier-ignore
   },
   {
     name: "report",
