@@ -54,6 +54,7 @@ class Walk {
 
   node(start: Place, parent: Frame | undefined, depth: number, wakerData = parent?.wakerData): AwaitNode {
     let place = start;
+    let outer = parent;
     const passed: string[] = [];
     try {
       for (let hop = 0; hop < maxThrough; hop++) {
@@ -64,7 +65,7 @@ class Walk {
         const { type, path } = factsAt(this.context, place);
         const coroutine = isCoroutineType(type) ? coroutineAt(place) : undefined;
         if (coroutine !== undefined && isFailure(coroutine)) return this.broken(place, coroutine.problem);
-        const frame: Frame = { place, type, path, parent, ...(coroutine === undefined ? {} : { coroutine }), ...(wakerData === undefined ? {} : { wakerData }) };
+        const frame: Frame = { place, type, path, parent: outer, ...(coroutine === undefined ? {} : { coroutine }), ...(wakerData === undefined ? {} : { wakerData }) };
         if (++this.nodes > maxNodes) return this.broken(place, `more than ${maxNodes} futures in one task`);
         if (depth >= maxDepth) return this.broken(place, `more than ${maxDepth} futures inside each other`);
         const { step, declined } = this.stepOf(frame);
@@ -74,6 +75,8 @@ class Walk {
         }
         if (step.kind === "through") {
           place = step.to;
+          // A wrapper without a node still says what is inside (a CancellationToken's wait is a Notified).
+          outer = frame;
           continue;
         }
         return this.stepNode(frame, step, depth, declined);
@@ -224,7 +227,10 @@ class Walk {
 
   private nameOf(place: Place): string {
     const { type, path } = factsAt(this.context, place);
-    return path.kind === "type" ? shortenType(type.name) : displayName(type.name);
+    if (path.kind !== "type") return displayName(type.name);
+    // Combinators spell out everything that they contain: the tree shows that already.
+    if (type.name.includes("<") && isLibraryCode(path.crate, undefined)) return path.path.replace(/^.*::/, "");
+    return shortenType(type.name);
   }
 
   private problem(what: string): void {

@@ -1,9 +1,8 @@
 import { inferred, verified } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
 import { coroutineStates } from "../../rust/coroutine";
-import type { CoroutineValue } from "../../rust/coroutine";
+import type { BodyBounds, CoroutineValue } from "../../rust/coroutine";
 import { typeIn, typeOf } from "../../rust/place";
-import type { FunctionInfo } from "../../symbols/module-symbols";
 import type { SourcePosition } from "../../symbols/type-model";
 import type { Frame } from "../futures/entry";
 import { factsAt } from "./context";
@@ -43,8 +42,6 @@ export function awaitPosition(
   };
 }
 
-const maxRows = 200_000;
-
 /** The line in the coroutine's own file where the macro of this await is called. */
 function macroCall(frame: Frame, coroutine: CoroutineValue): SourcePosition | undefined {
   const { body, state, type } = coroutine;
@@ -66,34 +63,81 @@ function macroCall(frame: Frame, coroutine: CoroutineValue): SourcePosition | un
     low = body.first;
     high = body.last;
   }
-  const count = new Map<number, number>();
-  for (const code of codeOf(frame, coroutine)) {
-    for (const row of frame.place.module.symbols.lineRows(code.low, code.high).slice(0, maxRows)) {
-      const { file, line } = row.position;
-      if (file !== body.file || line < low || line > high || claimed.has(line)) continue;
-      count.set(line, (count.get(line) ?? 0) + 1);
-    }
-    // The closure of the macro's poll_fn has hardly any line but that of the call: better than the whole function's.
-    if (count.size > 0) break;
-  }
-  let best: number | undefined;
-  for (const [line, rows] of count) {
-    if (best === undefined || rows > (count.get(best) ?? 0) || (rows === count.get(best) && line < best)) best = line;
-  }
-  return best === undefined ? undefined : { file: body.file, line: best };
+  const isFree = ({ file, line }: SourcePosition): boolean =>
+    file === body.file && line >= low && line <= high && !claimed.has(line);
+  const line =
+    callOfInlined(frame, state.position?.file, isFree) ?? callOfClosure(frame, coroutine, isFree) ?? ownLine(frame, body, isFree);
+  return line === undefined ? undefined : { file: body.file, line };
 }
 
-/** The closure that the macro made, where it is a function of its own; then the function that resumes the coroutine. */
-function* codeOf(frame: Frame, coroutine: CoroutineValue): Generator<FunctionInfo> {
+/** Lines with a count; the one that occurs most, the lowest of several. */
+class LineCount {
+  private readonly counts = new Map<number, number>();
+
+  add(line: number): void {
+    this.counts.set(line, (this.counts.get(line) ?? 0) + 1);
+  }
+
+  most(): number | undefined {
+    let best: number | undefined;
+    let bestCount = 0;
+    for (const [line, count] of this.counts) {
+      if (count < bestCount || (count === bestCount && best !== undefined && line > best)) continue;
+      best = line;
+      bestCount = count;
+    }
+    return best;
+  }
+}
+
+type Test = (position: SourcePosition) => boolean;
+const maxAsked = 200;
+
+/** The macro's closure, inlined into the resuming function: its rows are the macro's lines, and the frame around them is at the call. */
+function callOfInlined(frame: Frame, macroFile: string | undefined, isFree: Test): number | undefined {
+  const { symbols } = frame.place.module;
+  const lines = new LineCount();
+  let asked = 0;
+  for (const code of symbols.functionsNamed(functionName(frame.type.name)).slice(0, maxInstances)) {
+    for (const row of symbols.lineRows(code.low, code.high)) {
+      if (row.position.file !== macroFile) continue;
+      if (++asked > maxAsked) break;
+      const outermost = symbols.framesAt(row.address).at(-1)?.position;
+      if (outermost !== undefined && isFree(outermost)) lines.add(outermost.line);
+    }
+  }
+  return lines.most();
+}
+
+/** The macro's closure as a function of its own has hardly any line in the program's file but that of the call. */
+function callOfClosure(frame: Frame, coroutine: CoroutineValue, isFree: Test): number | undefined {
   const { symbols } = frame.place.module;
   const awaitee = coroutine.awaitee === undefined ? undefined : typeOf(coroutine.awaitee);
-  if (awaitee?.kind === "struct") {
-    const closure = awaitee.members.find((each) => each.name === "f");
-    const name = closure === undefined ? undefined : typeIn(frame.place, closure.type).name;
-    if (name?.includes("{closure_env#") === true) yield* symbols.functionsNamed(functionName(name));
+  const closure = awaitee?.kind === "struct" ? awaitee.members.find((each) => each.name === "f") : undefined;
+  const name = closure === undefined ? undefined : typeIn(frame.place, closure.type).name;
+  if (name?.includes("{closure_env#") !== true) return undefined;
+  const lines = new LineCount();
+  for (const code of symbols.functionsNamed(functionName(name)).slice(0, maxInstances)) {
+    for (const row of symbols.lineRows(code.low, code.high)) if (isFree(row.position)) lines.add(row.position.line);
   }
-  yield* symbols.functionsNamed(functionName(frame.type.name));
+  return lines.most();
 }
+
+/** Last, the line with most code in the whole body; its first and last have the code that every body has. */
+function ownLine(frame: Frame, body: BodyBounds, isFree: Test): number | undefined {
+  const { symbols } = frame.place.module;
+  const lines = new LineCount();
+  for (const code of symbols.functionsNamed(functionName(frame.type.name)).slice(0, maxInstances)) {
+    for (const row of symbols.lineRows(code.low, code.high)) {
+      const { line } = row.position;
+      if (isFree(row.position) && (body.first === body.last || (line !== body.first && line !== body.last))) lines.add(line);
+    }
+  }
+  return lines.most();
+}
+
+/** Instances of a generic function have the same lines. */
+const maxInstances = 2;
 
 /** "zoo::f::{async_fn#0}" of the type "zoo::f::{async_fn_env#0}<u32>": what the resuming function is called. */
 export function functionName(typeName: string): string {

@@ -9,14 +9,21 @@ import type { Frame } from "../futures/entry";
 export function selfTypeName(frame: Frame): string | undefined {
   if (!frame.type.name.includes("{impl#")) return undefined;
   const { coroutine } = frame;
-  const own = coroutine?.saved.find((each) => each.name === "self")?.place;
+  const own = coroutine?.saved.find((each) => isSelf(each.name))?.place;
   if (own !== undefined) return pointee(frame, typeOf(own));
   // A state that does not use `self` any more has not kept it: the first state declares it all the same.
   const unresumed = coroutine?.type.variants[0];
   if (unresumed === undefined) return undefined;
   const payload = typeIn(frame.place, unresumed.type);
-  const member = payload.kind === "struct" ? payload.members.find((each) => each.name === "self") : undefined;
-  return member === undefined ? undefined : pointee(frame, typeIn(frame.place, member.type));
+  const member = payload.kind === "struct" ? payload.members.find((each) => isSelf(each.name)) : undefined;
+  if (member !== undefined) return pointee(frame, typeIn(frame.place, member.type));
+  // A block inside of a method: the method around it knows.
+  for (let around = frame.parent; around !== undefined; around = around.parent) {
+    if (around.coroutine === undefined) continue;
+    const method = frame.type.name.indexOf("::{async_");
+    return method > 0 && around.type.name.startsWith(frame.type.name.slice(0, method)) ? selfTypeName(around) : undefined;
+  }
+  return undefined;
 }
 
 function pointee(frame: Frame, type: Type): string | undefined {
@@ -29,3 +36,5 @@ function pointee(frame: Frame, type: Type): string | undefined {
   }
   return here.kind === "pointer" || here.kind === "primitive" ? undefined : here.name;
 }
+
+const isSelf = (name: string): boolean => name === "self" || name === "_ref__self";

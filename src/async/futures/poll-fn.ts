@@ -30,7 +30,9 @@ const isTuple = (place: Place): boolean => typeOf(place).kind === "struct" && ty
 
 /** "select!", "join!", "try_join!": the macro that wrote the await, by the file that its line is in. */
 function macroName({ frame }: Reading): string | undefined {
-  const file = frame.parent?.coroutine?.state.position?.file;
+  let around = frame.parent;
+  while (around !== undefined && around.coroutine === undefined) around = around.parent;
+  const file = around?.coroutine?.state.position?.file;
   const found = file === undefined ? null : /(?:macros|async_await)[\\/](select|join|try_join)(?:_mod)?\.rs$/.exec(file);
   return found?.[1] === undefined ? undefined : `${found[1]}!`;
 }

@@ -51,6 +51,7 @@ export const wrappers: readonly FutureEntry[] = [
     path: ["tokio::task::coop::Coop", "tokio::coop::Coop", "tokio::task::coop::unconstrained::Unconstrained", "tokio::task::unconstrained::Unconstrained"],
     read: through("fut", "inner"),
   },
+  { of: "type", path: ["futures_util::stream::futures_ordered::OrderWrapper"], read: through("data") },
   { of: "type", path: "core::future::into_future::IntoFuture", read: through("future") },
   { of: "type", path: ["futures_util::future::try_future::into_future::IntoFuture"], read: through("future") },
   { of: "type", path: ["futures_util::future::future::catch_unwind::CatchUnwind"], read: through("future") },

@@ -3,7 +3,10 @@ import { isCoroutineType } from "../../rust/coroutine";
 import type { CoroutineValue } from "../../rust/coroutine";
 import { activeVariantOf, asOption, isFailure, memberPlace, membersOf, tryDeref, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
+import type { Address } from "../../base/brand";
 import { factsAt } from "../chains/context";
+import { seek } from "../chains/seek";
+import { batchSemaphorePath } from "./tokio/semaphore";
 import type { ChainContext } from "../chains/context";
 import type { Frame } from "../futures/entry";
 import type { Hold } from "../model";
@@ -28,11 +31,13 @@ export function holdsOf(context: ChainContext, frame: Frame, coroutine: Coroutin
     if (isGuardPath(facts.path.path)) {
       const guard = guardFacts(context, place);
       if (guard === undefined || guard.lock === "free") return;
-      if (holds.some((each) => each.resource === guard.resource && each.kind === guard.kind && each.local === local)) return;
-      const kind = guard.kind === "semaphore" && frame.path.path.startsWith("tokio::sync::once_cell::") ? "once-cell" : guard.kind;
+      if (holds.some((each) => (each.key ?? each.resource) === guard.key)) return;
+      const cell = guard.kind === "semaphore" ? onceCell(context, frame, coroutine, guard.key) : undefined;
+      if (cell !== undefined) context.owners.set(guard.key, cell);
+      const resource = cell ?? guard.resource;
       holds.push({
-        kind,
-        resource: guard.resource,
+        kind: cell === undefined ? guard.kind : "once-cell",
+        resource,
         local,
         evidence: inferred(
           guard.lock === "taken"
@@ -40,7 +45,7 @@ export function holdsOf(context: ChainContext, frame: Frame, coroutine: Coroutin
             : "a guard in a saved local; whether the local is still live is not recorded",
         ),
         ...(guard.permits === undefined ? {} : { permits: guard.permits }),
-        ...(guard.key === guard.resource ? {} : { key: guard.key }),
+        ...(guard.key === resource ? {} : { key: guard.key }),
       });
       return;
     }
@@ -49,6 +54,17 @@ export function holdsOf(context: ChainContext, frame: Frame, coroutine: Coroutin
   };
   for (const saved of coroutine.saved) if (!saved.isMovedOut) visit(saved.place, saved.name, 0);
   return holds;
+}
+
+/** The OnceCell whose permit this is: tokio fills a cell while it holds the only permit of a semaphore inside. */
+function onceCell(context: ChainContext, frame: Frame, coroutine: CoroutineValue, key: Address): Address | undefined {
+  if (!frame.path.path.startsWith("tokio::sync::once_cell::")) return undefined;
+  for (const saved of coroutine.saved) {
+    const cell = seek(context, saved.place, "tokio::sync::once_cell::OnceCell", { depth: 3, budget: 20 });
+    const semaphore = cell === undefined ? undefined : seek(context, cell, batchSemaphorePath, { depth: 6, budget: 60, borrowed: false, shared: false });
+    if (cell !== undefined && semaphore?.address === key) return cell.address;
+  }
+  return undefined;
 }
 
 /** What a value owns: members, the active variant, the content of a Box or Vec. Never what it borrows or shares. */

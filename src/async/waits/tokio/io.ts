@@ -57,6 +57,10 @@ function deviceName(reading: Reading, evented: Place): string {
   return found === undefined || found === "Pidfd" || pathAt(reading.context, evented).endsWith("AsyncFd") ? "" : `${found} `;
 }
 
+/** A closed direction ends a wait for it as readiness does. */
+const concerns = (ready: string, interest: readonly string[]): boolean =>
+  interest.includes(ready) || (ready === "read closed" && interest.includes("readable")) || (ready === "write closed" && interest.includes("writable"));
+
 interface IoFacts {
   readonly evented?: Place | undefined;
   readonly scheduled?: Place | undefined;
@@ -67,12 +71,12 @@ interface IoFacts {
 export function ioWait(reading: Reading, { evented, scheduled, interest, evidence }: IoFacts): Wait {
   const fd = evented === undefined ? undefined : fdOf(reading, evented);
   const readiness = numberAt(scheduled, ["readiness"]);
-  const ready = readiness === undefined ? [] : names(readiness & 0xffff, readyBits);
+  const ready = readiness === undefined ? [] : names(readiness & 0xffff, readyBits).filter((each) => concerns(each, interest));
   // 1 bit above the tick: the driver is shut down (tokio/src/runtime/io/scheduled_io.rs, SHUTDOWN).
   const device = evented === undefined ? "" : deviceName(reading, evented);
   const what = fd === undefined ? `${device}at ${hex((evented ?? scheduled ?? reading.frame.place).address)}` : `${device}fd ${fd}`;
   const wanted = interest.length === 0 ? "to be ready" : `to be ${interest.join(" or ")}`;
-  const delivered = ready.length === 0 ? "" : `; ${ready.join(", ")} since the last look`;
+  const delivered = ready.length === 0 ? "" : `; ${ready.join(", ")}, not polled since`;
   const resource = scheduled?.address ?? evented?.address;
   return {
     kind: "io",

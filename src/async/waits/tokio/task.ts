@@ -147,7 +147,8 @@ function signalNumber({ context }: Reading, shared: Address): number | undefined
     for (const variable of module.symbols.variablesNamed("tokio::signal::registry::globals")) {
       if (variable.type === undefined || variable.place.kind !== "static") continue;
       const at: Place = { program: context.program, module, type: variable.type, address: (variable.place.at + module.bias) as Address };
-      const storage = seek(context, at, /^tokio::signal::(?:unix|windows)::OsStorage$/, { depth: 12, budget: 80 });
+      const registry = seek(context, at, "tokio::signal::registry::Registry", { depth: 12, budget: 80 });
+      const storage = registry === undefined ? undefined : member(registry, "storage");
       const number = storage === undefined ? undefined : signalIndex(context, storage, shared);
       if (number !== undefined) return number;
     }
@@ -156,13 +157,17 @@ function signalNumber({ context }: Reading, shared: Address): number | undefined
 }
 
 function signalIndex(context: Reading["context"], storage: Place, shared: Address): number | undefined {
-  const slice = member(storage, "__0");
-  if (slice === undefined) return undefined;
-  const index = elements(slice).findIndex((entry) => {
+  const slice = member(storage, "__0") ?? storage;
+  const entries = elements(slice);
+  const index = entries.findIndex((entry) => {
     const channel = seek(context, entry, "tokio::sync::watch::Shared", { depth: 8, budget: 30 });
     return channel?.address === shared;
   });
-  return index < 0 ? undefined : index;
+  // Signal 0 does not exist: lately the table begins at 1 (tokio/src/signal/unix.rs, `OsStorage::get`). Its length tells which:
+  // SIGRTMAX is 64 on Linux, elsewhere the last signal is 33.
+  if (index < 0) return undefined;
+  if (entries.length === 64 || entries.length === 33) return index + 1;
+  return entries.length === 65 || entries.length === 34 ? index : undefined;
 }
 
 function childStep(reading: Reading): Step {
@@ -194,6 +199,6 @@ export const tokioTasks: readonly FutureEntry[] = [
   { of: "poll_fn", path: /^tokio::task::yield_now::/, read: yielding },
   { of: "poll_fn", path: /^tokio::(?:task::)?coop::/, read: budget },
   { of: "poll_fn", path: /^tokio::signal::(?:\w+::)*recv$/, read: signalStep },
-  { of: "type", path: "tokio::process::FusedChild", read: childStep },
+  { of: "type", path: ["tokio::process::FusedChild", "tokio::process::ChildDropGuard"], read: childStep },
 ];
 
