@@ -38,7 +38,11 @@ export function runNow<T>(work: Work<T>, onProgress?: (progress: Progress) => vo
  */
 export async function runSliced<T>(
   work: Work<T>,
-  options: { readonly sliceMs?: number; readonly token?: CancelToken; readonly onProgress?: (progress: Progress) => void } = {},
+  options: {
+    readonly sliceMs?: number;
+    readonly token?: CancelToken;
+    readonly onProgress?: (progress: Progress) => void;
+  } = {},
 ): Promise<T> {
   const slice = options.sliceMs ?? 20;
   let started = performance.now();

@@ -2,8 +2,6 @@ import type { Address } from "../base/brand";
 import type { MemoryRange, Module, Registers, Thread } from "./snapshot";
 import { stackPointer } from "./registers";
 
-/** Below the stack pointer the ABI lets leaf functions keep 128 bytes; nothing further down matters. */
-const redZone = 128;
 const page = 4096;
 
 /** "2.47 MB", "16 KB", "900 bytes": decimal, as file managers say it. */
@@ -80,8 +78,6 @@ export interface MemoryFacts {
   readonly untouched?: (range: MemoryRange) => boolean;
 }
 
-const pageAfter = (at: number): number => Math.floor(at / page) * page + page;
-
 /** True when the stack that `sp` belongs to shares bytes with the range. */
 const pointsInto = (threads: readonly Thread[], sp: number, range: MemoryRange): boolean =>
   threads.some(
@@ -115,13 +111,8 @@ export function judgeMemory(facts: MemoryFacts): {
     // Shared file mappings are left out by design and hold no heap.
     const sharedFile = range.file?.startsWith("/") === true && range.kind !== "image";
     if (range.present === 0 && (sharedFile || facts.untouched?.(range) === true)) lacking = 0;
-    // Below the stack pointer there is nothing to miss.
-    if (
-      lacking > 0 &&
-      stack &&
-      pointers.some((sp) => end <= pageAfter(sp - redZone) && pointsInto(facts.threads, sp, range))
-    )
-      lacking = 0;
+    // Below the stack pointer there is nothing to miss: LLDB saves from 128 bytes below it, minidump-writer from its page on.
+    if (lacking > 0 && stack && pointers.some((sp) => end <= sp && pointsInto(facts.threads, sp, range))) lacking = 0;
     missing += lacking;
     const image = images.some((module) => range.start >= module.base && range.start < module.base + module.size);
     // Snippets around pointers (Crashpad: 512 bytes) are no heap.

@@ -8,6 +8,8 @@ export interface BuiltSegment {
   /** Size in memory, when larger than the bytes. */
   readonly memory?: number;
   readonly align?: number;
+  /** What the header says of the position in the file, when it is not where the bytes are. */
+  readonly offset?: number;
 }
 
 export interface BuiltSection {
@@ -119,7 +121,7 @@ export function buildElf(elf: BuiltElf): Uint8Array {
     head
       .u32(segment.type)
       .u32(segment.flags ?? 4)
-      .u64(segmentAt[index] ?? 0)
+      .u64(segment.offset ?? segmentAt[index] ?? 0)
       .u64(segment.vaddr ?? 0)
       .u64(segment.vaddr ?? 0)
       .u64(segment.bytes.length)

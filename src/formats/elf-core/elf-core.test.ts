@@ -45,9 +45,10 @@ describe("a core's notes", () => {
         [43, 0],
       ],
     );
-    assert.equal(core.threads[0]?.registers[16], 0x401000n);
-    assert.equal(core.threads[0]?.registers[21], 0x7f0000n);
-    assert.deepEqual(core.threads[0]?.siginfo, { signo: 11, code: 1, address: 0x10n, sender: 0x10 });
+    const [first] = core.threads;
+    assert.ok(first !== undefined);
+    assert.deepEqual([first.registers[16], first.registers[21]], [0x401000n, 0x7f0000n]);
+    assert.deepEqual(first.siginfo, { signo: 11, code: 1, address: 0x10n, sender: 0x10 });
     assert.deepEqual(core.problems, []);
   });
 
@@ -91,11 +92,12 @@ describe("a core's notes", () => {
   it("that are cut give the threads before the cut, and say so", () => {
     const whole = buildCore(built);
     const core = readElfCore(new BufferSource("cut", whole.subarray(0, 64 + 56 * 3 + 900)));
+    assert.ok(core !== undefined);
     assert.deepEqual(
-      core?.threads.map((thread) => thread.pid),
+      core.threads.map((thread) => thread.pid),
       [42],
     );
-    assert.ok(core?.problems.some((problem) => problem.what.startsWith("The notes are cut")));
+    assert.ok(core.problems.some((problem) => problem.what.startsWith("The notes are cut")));
   });
 
   it("of a program are no core's", () => {

@@ -232,7 +232,7 @@ describe("an ELF file", () => {
       }
       assert.ok((elf.buildId ?? "").length < 2 * seed.length);
       assert.ok((elf.debugLink?.name.length ?? 0) <= seed.length);
-      void [elf.debugAltLink, elf.interpreter, elf.dynamic(), elf.tls, elf.allocated];
+      assert.equal([elf.debugAltLink, elf.interpreter, elf.dynamic(), elf.tls, elf.allocated].length, 5);
       elf.forEachRelative(() => undefined);
     }
   });

@@ -173,8 +173,10 @@ describe("a minidump", () => {
   });
 
   it("gives the exception, handles, process and system", () => {
-    assert.deepEqual(dump.exceptions[0]?.parameters, [1n, 0x10n]);
-    assert.equal(dump.exceptions[0]?.code, 0xc0000005);
+    assert.deepEqual(
+      dump.exceptions.map(({ code, parameters }) => [code, parameters]),
+      [[0xc0000005, [1n, 0x10n]]],
+    );
     assert.deepEqual(
       dump.handles.map((handle) => [handle.handle, handle.typeName, handle.objectName]),
       [
