@@ -1,11 +1,10 @@
 import type { Address } from "../base/brand";
-import type { Memory } from "../snapshot/snapshot";
-import type { Registers } from "../snapshot/snapshot";
+import type { Memory, Registers } from "../snapshot/snapshot";
 import { linkIn } from "../symbols/program";
 import type { LoadedModule, Program } from "../symbols/program";
 import { memoryUnwinder } from "../symbols/memory-unwind";
 import type { MemoryUnwinder } from "../symbols/memory-unwind";
-import type { Unwound } from "../symbols/module-symbols";
+import type { ModuleSymbols, Unwound } from "../symbols/module-symbols";
 import { machineOf } from "./machine";
 import type { Machine } from "./machine";
 
@@ -40,17 +39,15 @@ export class CodeMap {
     return range?.writable !== true && this.program.moduleAt(at as Address) !== undefined;
   }
 
-  /** The module of code at `at`, with its files looked for: from then on memory has the code bytes that the dump left out. */
-  loadedAt(at: number): LoadedModule | undefined {
-    const module = this.program.moduleAt(at as Address);
-    void module?.symbols;
-    return module;
+  /** Makes the module at `at` look for its files: from then on memory has the code bytes that the dump left out. */
+  load(at: number): ModuleSymbols | undefined {
+    return this.program.moduleAt(at as Address)?.symbols;
   }
 
   /** True where a return address can be. Where neither the dump nor a file has the code bytes, the place alone decides. */
   isReturnAddress(at: number): boolean {
     if (!this.isCode(at)) return false;
-    this.loadedAt(at);
+    this.load(at);
     return this.machine?.followsCall(this.memory, at) !== false;
   }
 

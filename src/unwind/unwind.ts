@@ -57,7 +57,7 @@ class Unwinder {
       const pc = addressOf(registers.values[machine.pc]);
       const sp = addressOf(registers.values[machine.sp]);
       seen.add(`${String(pc)} ${String(sp)}`);
-      this.code.loadedAt(pc);
+      this.code.load(pc);
       const isReturn = machine.isSignalReturn(memory, pc);
       let lookup = isExact || isReturn ? pc : ((pc - 1) as Address);
       const step = this.step(registers, pc, lookup, isReturn);

@@ -154,7 +154,7 @@ async function main(): Promise<void> {
       const sameName =
         own !== undefined &&
         (line.kind === "signal" ? own.kind === "signal" : shortName(own.name) === shortName(line.name));
-      const sameLine = own !== undefined && own.position === line.position;
+      const sameLine = own?.position === line.position;
       if (samePc) score.pcs++;
       if (samePc && sameName) score.names++;
       if (samePc && sameLine) score.lines++;

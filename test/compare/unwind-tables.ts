@@ -78,7 +78,7 @@ for (const line of text.split("\n")) {
   if (fde !== null) {
     inFde = true;
     bounds = { low: parseInt(fde[1] ?? "", 16), high: parseInt(fde[2] ?? "", 16) };
-  } else if (/ CIE /.test(line)) inFde = false;
+  } else if (line.includes(" CIE ")) inFde = false;
   if (/^\s+LOC\s+CFA/.test(line)) columns = line.trim().split(/\s+/).slice(2);
   if (!inFde || !/^[0-9a-f]{16} /.test(line) || line.includes("FDE")) continue;
   // readelf writes a rule "register" with its number and its name.

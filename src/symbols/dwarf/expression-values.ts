@@ -21,7 +21,7 @@ export const generic = (bits: bigint): StackValue => ({ bits: BigInt.asUintN(64,
 
 const bitsOf = (type: BaseType | undefined): number => (type === undefined ? 64 : Math.min(type.size, 16) * 8);
 const isFloat = (type: BaseType | undefined): boolean =>
-  type !== undefined && type.encoding === encodingFloat && (type.size === 4 || type.size === 8);
+  type?.encoding === encodingFloat && (type.size === 4 || type.size === 8);
 const isSigned = (type: BaseType | undefined): boolean =>
   type !== undefined && (type.encoding === encodingSigned || type.encoding === encodingSignedChar);
 

@@ -43,7 +43,6 @@ const memory = (at: number): LocalLocation => ({ kind: "memory", at });
 function computed(write: (out: DebugBytes) => void): bigint | string {
   const result = evaluateExpression(bytesOf(write), context);
   if (result.kind === "failed") return result.why;
-  assert.equal(result.kind, "place");
   return result.kind === "place" && result.place.kind === "memory" ? result.place.at : "no number";
 }
 
@@ -139,7 +138,6 @@ describe("location expressions", () => {
 
   it("keep the part of a value that is left, and tell which", () => {
     const found = locate((out) => out.u8(0x50, 0x93, 2).u8(0x93, 2));
-    assert.equal(found.kind, "unreadable");
     assert.deepEqual(found.kind === "unreadable" ? found.partial : undefined, {
       bytes: Uint8Array.of(0x88, 0x77, 0, 0),
       present: Uint8Array.of(1, 1, 0, 0),

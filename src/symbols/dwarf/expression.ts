@@ -192,29 +192,51 @@ class Machine {
 
   private constant(opcode: number, cursor: Cursor): void {
     switch (opcode) {
-      case 0x03:
-        return this.push(cursor.big() + BigInt(this.context.bias));
-      case 0x06:
-        return this.push(this.load(integer(this.pop(), false), 8));
-      case 0x08:
-        return this.push(BigInt(cursor.u8()));
-      case 0x09:
-        return this.push(BigInt(cursor.i8()));
-      case 0x0a:
-        return this.push(BigInt(cursor.u16()));
-      case 0x0b:
-        return this.push(BigInt(cursor.i16()));
-      case 0x0c:
-        return this.push(BigInt(cursor.u32()));
-      case 0x0d:
-        return this.push(BigInt(cursor.i32()));
+      case 0x03: {
+        this.push(cursor.big() + BigInt(this.context.bias));
+        return;
+      }
+      case 0x06: {
+        this.push(this.load(integer(this.pop(), false), 8));
+        return;
+      }
+      case 0x08: {
+        this.push(BigInt(cursor.u8()));
+        return;
+      }
+      case 0x09: {
+        this.push(BigInt(cursor.i8()));
+        return;
+      }
+      case 0x0a: {
+        this.push(BigInt(cursor.u16()));
+        return;
+      }
+      case 0x0b: {
+        this.push(BigInt(cursor.i16()));
+        return;
+      }
+      case 0x0c: {
+        this.push(BigInt(cursor.u32()));
+        return;
+      }
+      case 0x0d: {
+        this.push(BigInt(cursor.i32()));
+        return;
+      }
       case 0x0e:
-      case 0x0f:
-        return this.push(cursor.big());
-      case 0x10:
-        return this.push(cursor.ulebBig());
-      case 0x11:
-        return this.push(cursor.slebBig());
+      case 0x0f: {
+        this.push(cursor.big());
+        return;
+      }
+      case 0x10: {
+        this.push(cursor.ulebBig());
+        return;
+      }
+      case 0x11: {
+        this.push(cursor.slebBig());
+        return;
+      }
       default:
         return this.unknown(opcode);
     }
@@ -235,53 +257,68 @@ class Machine {
 
   private computation(opcode: number, cursor: Cursor): void {
     switch (opcode) {
-      case 0x12:
-        return this.pick(0);
+      case 0x12: {
+        this.pick(0);
+        return;
+      }
       case 0x13:
         this.pop();
         return;
-      case 0x14:
-        return this.pick(1);
-      case 0x15:
-        return this.pick(cursor.u8());
+      case 0x14: {
+        this.pick(1);
+        return;
+      }
+      case 0x15: {
+        this.pick(cursor.u8());
+        return;
+      }
       case 0x16:
       case 0x17: {
         const top = this.pop();
         const second = this.pop();
         if (opcode === 0x16) {
           this.pushValue(top);
-          return this.pushValue(second);
+          this.pushValue(second);
+          return;
         }
         const third = this.pop();
         this.pushValue(top);
         this.pushValue(third);
-        return this.pushValue(second);
+        this.pushValue(second);
+        return;
       }
       case 0x18: {
         // xderef: an address space that no platform of ours has.
         const at = this.pop();
         this.pop();
-        return this.push(this.load(integer(at, false), 8));
+        this.push(this.load(integer(at, false), 8));
+        return;
       }
       case 0x19:
       case 0x1f:
-      case 0x20:
-        return this.pushValue(unary(opcode, this.pop()));
+      case 0x20: {
+        this.pushValue(unary(opcode, this.pop()));
+        return;
+      }
       case 0x23: {
         const value = this.pop();
-        return this.pushValue(reinterpret({ bits: value.bits + cursor.ulebBig(), type: value.type }, value.type));
+        this.pushValue(reinterpret({ bits: value.bits + cursor.ulebBig(), type: value.type }, value.type));
+        return;
       }
       case 0x28: {
         const by = cursor.i16();
         if (integer(this.pop()) !== 0n) this.jump(cursor, by);
         return;
       }
-      case 0x2f:
-        return this.jump(cursor, cursor.i16());
+      case 0x2f: {
+        this.jump(cursor, cursor.i16());
+        return;
+      }
       default: {
         const right = this.pop();
         const left = this.pop();
-        return this.pushValue(binary(opcode, left, right) ?? fail("its location divides by zero"));
+        this.pushValue(binary(opcode, left, right) ?? fail("its location divides by zero"));
+        return;
       }
     }
   }
@@ -291,20 +328,31 @@ class Machine {
       case 0x90:
         this.place = { kind: "register", register: cursor.uleb() };
         return;
-      case 0x91:
-        return this.push(this.frameBase() + cursor.slebBig());
-      case 0x92:
-        return this.push(this.register(cursor.uleb()) + cursor.slebBig());
-      case 0x93:
-        return this.addPiece(cursor.uleb() * 8, 0);
-      case 0x9d:
-        return this.addPiece(cursor.uleb(), cursor.uleb());
-      case 0x94:
-        return this.push(this.load(integer(this.pop(), false), cursor.u8()));
+      case 0x91: {
+        this.push(this.frameBase() + cursor.slebBig());
+        return;
+      }
+      case 0x92: {
+        this.push(this.register(cursor.uleb()) + cursor.slebBig());
+        return;
+      }
+      case 0x93: {
+        this.addPiece(cursor.uleb() * 8, 0);
+        return;
+      }
+      case 0x9d: {
+        this.addPiece(cursor.uleb(), cursor.uleb());
+        return;
+      }
+      case 0x94: {
+        this.push(this.load(integer(this.pop(), false), cursor.u8()));
+        return;
+      }
       case 0x95: {
         const at = this.pop();
         this.pop();
-        return this.push(this.load(integer(at, false), cursor.u8()));
+        this.push(this.load(integer(at, false), cursor.u8()));
+        return;
       }
       case 0x96:
         return;
@@ -323,11 +371,13 @@ class Machine {
       case 0xe0: {
         const offset = integer(this.pop(), false);
         const at = this.context.threadLocal?.(Number(offset));
-        return this.push(at === undefined ? fail("the thread's local storage cannot be found") : BigInt(at));
+        this.push(at === undefined ? fail("the thread's local storage cannot be found") : BigInt(at));
+        return;
       }
       case 0x9c: {
         const { cfa } = this.context;
-        return this.push(cfa === undefined ? fail("the frame's address is not known") : BigInt(cfa));
+        this.push(cfa === undefined ? fail("the frame's address is not known") : BigInt(cfa));
+        return;
       }
       case 0x9e:
         this.place = { kind: "bytes", bytes: cursor.slice(cursor.uleb()).slice() };
@@ -340,8 +390,10 @@ class Machine {
         cursor.sleb();
         this.place = { kind: "lost", why: undefined };
         return;
-      case 0xa1:
-        return this.push(this.addressAt(cursor.uleb()) + BigInt(this.context.bias));
+      case 0xa1: {
+        this.push(this.addressAt(cursor.uleb()) + BigInt(this.context.bias));
+        return;
+      }
       default:
         return this.unknown(opcode);
     }
@@ -349,8 +401,10 @@ class Machine {
 
   private typed(opcode: number, cursor: Cursor): void {
     switch (opcode) {
-      case 0xa2:
-        return this.push(this.addressAt(cursor.uleb()));
+      case 0xa2: {
+        this.push(this.addressAt(cursor.uleb()));
+        return;
+      }
       case 0xa3:
         cursor.skip(cursor.uleb());
         return fail(entryValue);
@@ -360,11 +414,13 @@ class Machine {
         let bits = 0n;
         for (let index = Math.min(bytes.length, 16) - 1; index >= 0; index--)
           bits = (bits << 8n) | BigInt(bytes[index] ?? 0);
-        return this.pushValue({ bits, type });
+        this.pushValue({ bits, type });
+        return;
       }
       case 0xa5: {
         const value = this.register(cursor.uleb());
-        return this.pushValue(reinterpret(generic(value), this.type(cursor.uleb())));
+        this.pushValue(reinterpret(generic(value), this.type(cursor.uleb())));
+        return;
       }
       case 0xa6:
       case 0xa7: {
@@ -372,12 +428,17 @@ class Machine {
         const type = this.type(cursor.uleb());
         const at = this.pop();
         if (opcode === 0xa7) this.pop();
-        return this.pushValue({ bits: this.load(integer(at, false), size), type });
+        this.pushValue({ bits: this.load(integer(at, false), size), type });
+        return;
       }
-      case 0xa8:
-        return this.pushValue(convert(this.pop(), this.type(cursor.uleb())));
-      case 0xa9:
-        return this.pushValue(reinterpret(this.pop(), this.type(cursor.uleb())));
+      case 0xa8: {
+        this.pushValue(convert(this.pop(), this.type(cursor.uleb())));
+        return;
+      }
+      case 0xa9: {
+        this.pushValue(reinterpret(this.pop(), this.type(cursor.uleb())));
+        return;
+      }
       default:
         return this.unknown(opcode);
     }
@@ -388,24 +449,36 @@ class Machine {
     switch (opcode) {
       case 0xf0:
         return;
-      case 0xf2:
-        return this.location(0xa0, cursor);
+      case 0xf2: {
+        this.location(0xa0, cursor);
+        return;
+      }
       case 0xf3:
       case 0xf4:
       case 0xf5:
-      case 0xf6:
-        return this.typed(opcode - 0xf3 + 0xa3, cursor);
-      case 0xf7:
-        return this.typed(0xa8, cursor);
-      case 0xf9:
-        return this.typed(0xa9, cursor);
+      case 0xf6: {
+        this.typed(opcode - 0xf3 + 0xa3, cursor);
+        return;
+      }
+      case 0xf7: {
+        this.typed(0xa8, cursor);
+        return;
+      }
+      case 0xf9: {
+        this.typed(0xa9, cursor);
+        return;
+      }
       case 0xfa:
         cursor.skip(4);
         return fail("it is an argument that the caller did not keep");
-      case 0xfb:
-        return this.location(0xa1, cursor);
-      case 0xfc:
-        return this.typed(0xa2, cursor);
+      case 0xfb: {
+        this.location(0xa1, cursor);
+        return;
+      }
+      case 0xfc: {
+        this.typed(0xa2, cursor);
+        return;
+      }
       default:
         return this.unknown(opcode);
     }

@@ -242,7 +242,7 @@ function readEntries(cursor: Cursor, into: Entry[], is64: boolean, sections: Lin
   for (let index = 0; index < columnCount; index++) columns.push({ type: cursor.uleb(), form: cursor.uleb() });
   const count = cursor.uleb();
   for (let index = 0; index < count; index++) {
-    if (cursor.failed || columns.length === 0 || index >= mostFiles || cursor.atEnd) return false;
+    if (columns.length === 0 || index >= mostFiles || cursor.atEnd) return false;
     const entry: Entry = { from: From.nowhere, at: 0, directory: 0 };
     const ignored: Entry = { from: From.nowhere, at: 0, directory: 0 };
     for (const column of columns) {
@@ -254,7 +254,7 @@ function readEntries(cursor: Cursor, into: Entry[], is64: boolean, sections: Lin
     if (cursor.failed) return false;
     into.push(entry);
   }
-  return !cursor.failed;
+  return true;
 }
 
 /** The lists of versions 2 to 4: names in place, each list ended by an empty name. */
@@ -279,7 +279,8 @@ export function parseLineHeader(bytes: Uint8Array, sections: LineSections, unit:
   const { length, is64 } = unitLength(cursor);
   const programEnd = cursor.position + length;
   const version = cursor.u16();
-  if (cursor.failed || version < 2 || version > 5) return undefined;
+  // A failed cursor gave version 0.
+  if (version < 2 || version > 5) return undefined;
   // address_size and segment_selector_size.
   if (version >= 5) cursor.skip(2);
   const headerLength = is64 ? cursor.u64() : cursor.u32();

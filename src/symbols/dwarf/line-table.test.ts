@@ -75,8 +75,8 @@ describe("line programs", () => {
   });
 
   it("give the row that holds an address, up to the next row or the end of its sequence", () => {
-    const table = lineTable(sectionsOf(old(4)), 0, unit);
-    assert.equal(table?.positionAt(at(0xfff)), undefined);
+    const table = lineTable(sectionsOf(old(4)), 0, unit) ?? assert.fail("no table");
+    assert.equal(table.positionAt(at(0xfff)), undefined);
     assert.deepEqual(table.lookup(at(0x1000)), { address: 0x1000, end: 0x1004, file: 1, line: 10 });
     assert.deepEqual(table.lookup(at(0x100f)), { address: 0x1004, end: 0x1010, file: 2, line: 700 });
     assert.equal(table.positionAt(at(0x101f))?.line, 11);

@@ -94,7 +94,7 @@ class Collector {
     const order = Array.from({ length: end - first }, (_, index) => first + index);
     const old = this.addresses.slice(first, end);
     order.sort((a, b) => (old[a - first] ?? 0) - (old[b - first] ?? 0));
-    const take = <T extends Float64Array | Uint32Array | Uint8Array>(array: T): void => {
+    const take = (array: Float64Array | Uint32Array | Uint8Array): void => {
       const copy = array.slice(first, end);
       order.forEach((from, to) => (array[first + to] = copy[from - first] ?? 0));
     };

@@ -43,20 +43,19 @@ function searchList(bytes: Uint8Array, unit: LocationUnit, pc: number): Uint8Arr
   const cursor = new Cursor(bytes);
   const base = { address: unit.low ?? 0 };
   let otherwise: Uint8Array | undefined;
-  while (!cursor.failed) {
+  for (;;) {
     const step =
       unit.version >= 5
         ? stepOf5(cursor, unit, base)
         : unit.isSplit === true
           ? stepOfSplit4(cursor, unit, base)
           : stepOf4(cursor, base);
-    if (cursor.failed) break;
+    if (cursor.failed) return "cut";
     if (step === undefined) return otherwise;
     if (step === "skip") continue;
     if (step.low === -1) otherwise = step.expression.slice();
     else if (pc >= step.low && pc < step.high) return step.expression.slice();
   }
-  return "cut";
 }
 
 const highest = 2 ** 64;
