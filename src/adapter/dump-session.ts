@@ -142,17 +142,16 @@ export class DumpSession {
     const { queue } = this.open;
     const id = `grace-${String(++this.progressCount)}`;
     const click = { stopped: false };
-    let shown = false;
-    let lastUpdate = 0;
+    const bar = { shown: false, lastUpdate: 0 };
     const began = performance.now();
     const update = (progress: Progress): void => {
       const now = performance.now();
       if (!this.clientShowsProgress || now - began < 300) return;
-      if (!shown) {
-        shown = true;
+      if (!bar.shown) {
+        bar.shown = true;
         this.event("progressStart", { progressId: id, title, cancellable: true, message: progress.message });
-      } else if (now - lastUpdate > 250) {
-        lastUpdate = now;
+      } else if (now - bar.lastUpdate > 250) {
+        bar.lastUpdate = now;
         this.event("progressUpdate", {
           progressId: id,
           message: progress.message,
@@ -176,7 +175,7 @@ export class DumpSession {
       });
     } finally {
       this.port.onCancelProgress(id, undefined);
-      if (shown) this.event("progressEnd", { progressId: id });
+      if (bar.shown) this.event("progressEnd", { progressId: id });
     }
   }
 
