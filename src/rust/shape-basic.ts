@@ -220,6 +220,8 @@ function rawFields(place: Place, problem: string): readonly Field[] {
   return [{ name: "[unknown]", text: problem }, ...members];
 }
 
+const maxSizeless = 100;
+
 /** Elements one after another: arrays, slices, Vec, VecDeque. */
 export function list(place: Place): Shape {
   const sequence = trySlice(place);
@@ -238,7 +240,16 @@ export function list(place: Place): Shape {
     sequence.capacity === undefined || sequence.stride === 0
       ? []
       : [{ name: "[capacity]", text: String(sequence.capacity) }];
-  return { kind: "collection", style: "list", count: sequence.length, page, extra: capacity };
+  if (sequence.stride > 0) return { kind: "collection", style: "list", count: sequence.length, page, extra: capacity };
+  // Elements without a size are all alike, and nothing bounds how many they claim to be.
+  const count = Math.min(sequence.length, maxSizeless);
+  return {
+    kind: "collection",
+    style: "list",
+    count,
+    page,
+    extra: [{ name: "[length]", text: String(sequence.length) }],
+  };
 }
 
 // --- coroutines

@@ -98,32 +98,25 @@ function countFull(control: Uint8Array): number {
 }
 
 /** The full buckets in the order of iteration, read in blocks so that a damaged table costs no more than its mapped bytes. */
-function* fullBuckets(table: HashTable): Generator<Place, void, void> {
+function fullBuckets(table: HashTable, start: number, count: number): readonly Place[] {
   const memory = memoryOf(table.place);
-  const block = 4096;
-  for (let start = 0; start < table.buckets; start += block) {
-    const wanted = Math.min(block, table.buckets - start);
-    const control = memory.readSome(toAddress(table.control + start), wanted).slice();
-    for (let index = 0; index < control.length; index++) {
-      if ((control[index] ?? 0xff) >= 0x80) continue;
-      const at = table.control - (start + index + 1) * table.stride;
-      yield placeAt(table.place, table.bucket, toAddress(at));
+  const found: Place[] = [];
+  let skip = start;
+  for (let first = 0; first < table.buckets && found.length < count; first += controlBlock) {
+    const wanted = Math.min(controlBlock, table.buckets - first);
+    const control = memory.readSome(toAddress(table.control + first), wanted);
+    const length = control.length;
+    for (let index = 0; index < length && found.length < count; index++) {
+      if ((control[index] ?? 0xff) >= 0x80 || skip-- > 0) continue;
+      const at = table.control - (first + index + 1) * table.stride;
+      found.push(placeAt(table.place, table.bucket, toAddress(at)));
     }
-    if (control.length < wanted) return;
+    if (length < wanted) break;
   }
+  return found;
 }
 
-function skipAndTake<T>(items: Iterable<T>, start: number, count: number): T[] {
-  const taken: T[] = [];
-  if (count <= 0) return taken;
-  let index = 0;
-  for (const item of items) {
-    if (index++ < start) continue;
-    taken.push(item);
-    if (taken.length >= count) break;
-  }
-  return taken;
-}
+const controlBlock = 1 << 16;
 
 const hash =
   (style: "map" | "set"): Renderer =>
@@ -138,7 +131,7 @@ const hash =
     const page = (start: number, count: number): readonly Entry[] =>
       key === undefined || value === undefined
         ? []
-        : skipAndTake(fullBuckets(table), start, Math.min(count, table.items - start)).map((bucket) =>
+        : fullBuckets(table, start, Math.min(count, table.items - start)).map((bucket) =>
             style === "set"
               ? { value: memberPlace(bucket, key) }
               : { key: memberPlace(bucket, key), value: memberPlace(bucket, value) },
@@ -227,7 +220,7 @@ const btree =
     if (length > 0 && nodeLength(tree, node) === undefined)
       return invalid("its root node is not in the dump or has no valid length");
     const page = (start: number, count: number): readonly Entry[] =>
-      skipAndTake(walk(tree, node, height), start, Math.min(count, length - start)).map((entry) =>
+      entriesFrom(tree, node, height, start, Math.min(count, length - start)).map((entry) =>
         style === "set" && entry.key !== undefined ? { value: entry.key } : entry,
       );
     return { kind: "collection", style, count: length, page, extra: [{ name: "[height]", text: String(height) }] };
@@ -242,31 +235,74 @@ function nodeLength(tree: Tree, node: Address): number | undefined {
   return length === undefined || length > nodeCapacity ? undefined : length;
 }
 
-/** In order. A node that is missing, or whose length cannot be, ends the walk: what follows it could not be told apart from garbage. */
-function* walk(tree: Tree, node: Address, height: number): Generator<Entry, boolean, void> {
-  const length = nodeLength(tree, node);
+/** Nodes of one walk: far more than a person pages through, and an end for a damaged tree that leads back to itself. */
+const maxNodes = 1_000_000;
+
+interface Walk {
+  readonly tree: Tree;
+  readonly keys: number;
+  readonly values: number;
+  readonly edges: number | undefined;
+  skip: number;
+  readonly wanted: number;
+  nodes: number;
+  readonly found: Entry[];
+}
+
+/** Entries from `start` on, in order. A node that is missing, or whose length cannot be, ends the walk: what follows it could not be told from garbage. */
+function entriesFrom(tree: Tree, root: Address, height: number, start: number, count: number): readonly Entry[] {
   const keys = memberOf(tree.leaf, "keys");
   const values = memberOf(tree.leaf, "vals");
-  if (length === undefined || keys === undefined || values === undefined) return false;
-  const keySize = typeIn(tree.place, tree.key).size;
-  const valueSize = typeIn(tree.place, tree.value).size;
   // An inner node begins with the leaf's fields (`data`), its edges follow.
-  const edges = height === 0 || tree.internal === undefined ? undefined : memberOf(tree.internal, "edges");
-  if (height > 0 && edges === undefined) return false;
+  const edges = tree.internal === undefined ? undefined : memberOf(tree.internal, "edges");
+  if (keys === undefined || values === undefined || count <= 0) return [];
+  const walk: Walk = {
+    tree,
+    keys: keys.offset,
+    values: values.offset,
+    edges: edges?.offset,
+    skip: Math.max(0, start),
+    wanted: count,
+    nodes: 0,
+    found: [],
+  };
+  visit(walk, root, height);
+  return walk.found;
+}
+
+/** False: stop. */
+function visit(walk: Walk, node: Address, height: number): boolean {
+  if (++walk.nodes > maxNodes) return false;
+  const length = nodeLength(walk.tree, node);
+  if (length === undefined) return false;
+  if (height === 0 && walk.skip >= length) {
+    walk.skip -= length;
+    return true;
+  }
+  if (height > 0 && walk.edges === undefined) return false;
   for (let index = 0; index <= length; index++) {
-    if (edges !== undefined) {
-      const child = memoryOf(tree.place).pointer(toAddress(node + edges.offset + index * 8));
-      if (child === undefined || child === 0) return false;
-      const whole = yield* walk(tree, child, height - 1);
-      if (!whole) return false;
+    if (height > 0) {
+      const child = memoryOf(walk.tree.place).pointer(toAddress(node + (walk.edges ?? 0) + index * 8));
+      if (child === undefined || child === 0 || !visit(walk, child, height - 1)) return false;
     }
-    if (index === length) break;
-    yield {
-      key: placeAt(tree.place, tree.key, toAddress(node + keys.offset + index * keySize)),
-      value: placeAt(tree.place, tree.value, toAddress(node + values.offset + index * valueSize)),
-    };
+    if (index < length && !take(walk, node, index)) return false;
   }
   return true;
+}
+
+function take(walk: Walk, node: Address, index: number): boolean {
+  if (walk.skip > 0) {
+    walk.skip--;
+    return true;
+  }
+  const { tree } = walk;
+  const keySize = typeIn(tree.place, tree.key).size;
+  const valueSize = typeIn(tree.place, tree.value).size;
+  walk.found.push({
+    key: placeAt(tree.place, tree.key, toAddress(node + walk.keys + index * keySize)),
+    value: placeAt(tree.place, tree.value, toAddress(node + walk.values + index * valueSize)),
+  });
+  return walk.found.length < walk.wanted;
 }
 
 export const btreeMap = btree("map");
@@ -281,7 +317,7 @@ export const linkedList: Renderer = (place) => {
   if (head === undefined || element === undefined) return undefined;
   if (length === undefined) return invalid("its length is not in the dump or no size");
   const page = (start: number, count: number): readonly Entry[] =>
-    skipAndTake(links(head, length), start, Math.min(count, length - start)).map((value) => ({ value }));
+    links(head, start, Math.min(count, length - start)).map((value) => ({ value }));
   const first = asOption(head);
   if (isFailure(first)) return invalid(first.problem);
   if ((first.kind === "none") !== (length === 0))
@@ -289,17 +325,19 @@ export const linkedList: Renderer = (place) => {
   return { kind: "collection", style: "list", count: length, page };
 };
 
-function* links(head: Place, length: number): Generator<Place, void, void> {
+function links(head: Place, start: number, count: number): readonly Place[] {
+  const found: Place[] = [];
   let next: Place | undefined = head;
-  for (let index = 0; index < length && next !== undefined; index++) {
+  for (let index = 0; index < maxNodes && found.length < count && next !== undefined; index++) {
     const option = asOption(next);
-    if (isFailure(option) || option.kind === "none") return;
+    if (isFailure(option) || option.kind === "none") break;
     const node = deref(option.value);
     const element = node === undefined ? undefined : member(node, "element");
-    if (node === undefined || element === undefined) return;
-    yield element;
+    if (node === undefined || element === undefined) break;
+    if (index >= start) found.push(element);
     next = member(node, "next");
   }
+  return found;
 }
 
 // --- widespread crates
