@@ -424,7 +424,9 @@ function taskEvidence(found: Found, problem: string | undefined): Evidence {
           : inferred(
               `found by the sweep of memory, in no list that was read; ${String(found.references?.live ?? 0)} words point at it`,
             );
-  const typed = weaker(where, candidate.layout.evidence);
+  const named = candidate.layout.evidence;
+  const typed =
+    named.grade === "verified" ? where : { grade: weaker(where, named).grade, why: `${where.why}; ${named.why}` };
   if (problem === undefined || candidate.layout.declined !== undefined) return typed;
   return inferred(`${typed.why}; its future cannot be read: ${problem}`);
 }
@@ -572,8 +574,9 @@ const kindText = (scheduler: Scheduler): string =>
 function listEvidence(scheduler: Scheduler, list: ListResult | undefined, tasks: readonly Task[]): Evidence {
   if (list === undefined)
     return inferred(`read from its handle; its list of tasks is not known: ${scheduler.problem ?? "no list"}`);
-  const swept = tasks.filter((task) => task.foundBy.includes("sweep")).length;
-  const both = tasks.filter((task) => task.foundBy.includes("sweep") && task.foundBy.includes("list")).length;
+  const spawned = tasks.filter((task) => task.kind === "async" && task.foundBy.includes("sweep"));
+  const swept = spawned.length;
+  const both = spawned.filter((task) => task.foundBy.includes("list")).length;
   const missing = list.onlyListed;
   const counted = list.count === undefined ? "" : `, it counts ${String(list.count)}`;
   const text = `its list has ${String(list.walked)} tasks${counted}; the sweep found ${String(both)} of them and ${String(swept - both)} that have left it`;
