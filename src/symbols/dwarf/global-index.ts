@@ -32,11 +32,12 @@ interface Part {
   readonly ids: Float64Array;
   readonly keys: Uint32Array;
   readonly scopes: Uint32Array;
+  readonly bucketBits: number;
   readonly bucketStarts: Uint32Array;
 }
 
-const bucketBits = 16;
-const bucketOf = (key: number): number => (Math.imul(key, 0x9e3779b1) >>> (32 - bucketBits)) & ((1 << bucketBits) - 1);
+const mostBucketBits = 18;
+const bucketOf = (key: number, bits: number): number => Math.imul(key, 0x9e3779b1) >>> (32 - bits);
 
 /**
  * All named types and all functions with code of a module, 16 bytes each: the last resort, when neither a symbol table nor a type
@@ -61,9 +62,7 @@ export class GlobalIndex {
     this.variableScopes = built.variableScopes;
   }
 
-  private *build(
-    dwarf: Dwarf,
-  ): Work<{
+  private *build(dwarf: Dwarf): Work<{
     functionIds: Float64Array;
     functionScopes: Uint32Array;
     variableIds: Float64Array;
@@ -164,7 +163,7 @@ export class GlobalIndex {
         const number = this.scopeNumbers.get(scope);
         if (number === undefined) continue;
         for (const key of part.space.names.keysOf(text)) {
-          const bucket = bucketOf(key);
+          const bucket = bucketOf(key, part.bucketBits);
           for (let at = part.bucketStarts[bucket] ?? 0; at < (part.bucketStarts[bucket + 1] ?? 0); at++) {
             if (part.keys[at] === key && part.scopes[at] === number) found.push((part.ids[at] ?? 0) as TypeRef);
           }
@@ -229,8 +228,9 @@ export class GlobalIndex {
 
 /** Orders the entries by bucket, with one counting sort. */
 function bucketed(space: InfoSpace, ids: Float64Array, keys: Uint32Array, scopes: Uint32Array): Part {
+  const bucketBits = Math.max(1, Math.min(mostBucketBits, Math.ceil(Math.log2(ids.length + 1)) - 2));
   const starts = new Uint32Array((1 << bucketBits) + 1);
-  for (const key of keys) starts[bucketOf(key) + 1]!++;
+  for (const key of keys) starts[bucketOf(key, bucketBits) + 1]!++;
   for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket]! += starts[bucket - 1] ?? 0;
   const next = starts.slice();
   const sorted: Part = {
@@ -238,11 +238,12 @@ function bucketed(space: InfoSpace, ids: Float64Array, keys: Uint32Array, scopes
     ids: new Float64Array(ids.length),
     keys: new Uint32Array(ids.length),
     scopes: new Uint32Array(ids.length),
+    bucketBits,
     bucketStarts: starts,
   };
   for (let index = 0; index < ids.length; index++) {
     const key = keys[index] ?? 0;
-    const place = next[bucketOf(key)]!++;
+    const place = next[bucketOf(key, bucketBits)]!++;
     sorted.ids[place] = ids[index] ?? 0;
     sorted.keys[place] = key;
     sorted.scopes[place] = scopes[index] ?? 0;
