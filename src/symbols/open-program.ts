@@ -10,6 +10,7 @@ import { ElfModuleSymbols } from "./elf-module-symbols";
 import { SymbolFinder } from "./finder";
 import type { ModuleSymbols } from "./module-symbols";
 import { noSymbols } from "./no-symbols";
+import { addRelroBacking } from "./relro-backing";
 import type { LoadedModule, Program, SymbolOptions } from "./program";
 
 /** What a module has once its files were looked for. */
@@ -85,7 +86,10 @@ class ProgramModule implements LoadedModule {
     const known = executable ?? debug;
     const bias = this.module.bias ?? (known === undefined ? this.module.base : biasOf(this.module, known));
     if (known === undefined) return { symbols: noSymbols(), bias, files: {}, problems };
-    if (executable !== undefined) addFileBacking(this.memory, executable, bias);
+    if (executable !== undefined) {
+      addFileBacking(this.memory, executable, bias);
+      addRelroBacking(this.memory, executable, bias);
+    }
     const symbols = new ElfModuleSymbols(executable, debug);
     return {
       symbols,
