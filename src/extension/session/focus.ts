@@ -2,7 +2,7 @@ import * as vscode from "vscode";
 import type { Sessions } from "./sessions";
 
 /** How long the editor may take to focus a thread after it was told to; past it, the await is still opened by its location. */
-const focusTimeoutMs = 5000;
+const focusTimeoutMs = 3000;
 
 /**
  * Shows a task in the Call Stack and one of its awaits in the editor: the adapter stops "at" the task, and the editor is then walked to the
@@ -42,10 +42,11 @@ function nextFocus(session: vscode.DebugSession): (threadId: number) => Promise<
     const deadline = Date.now() + focusTimeoutMs;
     try {
       for (;;) {
-        const item = seen ?? vscode.debug.activeStackItem;
+        const left = deadline - Date.now();
+        // The stop that is awaited puts the focus on the thread's top frame anew: what had the focus before does not count.
+        const item = seen ?? (left <= 0 ? vscode.debug.activeStackItem : undefined);
         if (item instanceof vscode.DebugStackFrame && item.threadId === threadId && item.session.id === session.id)
           return item;
-        const left = deadline - Date.now();
         if (left <= 0) return undefined;
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.min(left, 250));
