@@ -35,8 +35,12 @@ export async function makeSampleWorkspace(folder: string): Promise<SampleWorkspa
   place(sample.dumpPath, dump);
   const program = join(folder, basename(sample.programPath));
   place(sample.programPath, program);
-  const sourceMap = {};
-  writeFileSync(join(folder, ".vscode/settings.json"), JSON.stringify({ "grace.sourceMap": sourceMap }, null, 2));
+  const entries = Object.entries(sample.description.sourceMap);
+  const settings = {
+    "grace.sourceMap": Object.fromEntries(entries.map(([from, to]) => [from, `\${workspaceFolder}/${to}`])),
+  };
+  writeFileSync(join(folder, ".vscode/settings.json"), `${JSON.stringify(settings, null, 2)}\n`);
+  const sourceMap = Object.fromEntries(entries.map(([from, to]) => [from, join(folder, to)]));
   return { folder, dump, program, sourceMap };
 }
 

@@ -12,7 +12,7 @@ import { startServer } from "./server";
 
 /** What a workbench in a browser always complains of and nobody can mend; its optional native addons are not built. */
 const noise =
-  /^(%c)?(Resolv|Creating a socket|Updating additional|\[Service Worker|ChatSessionStore|Ignoring fetching)|tried to set the view size|Could not locate the bindings file/;
+  /^(%c)?(Resolv|Creating a socket|Updating additional|\[Service Worker|ChatSessionStore|Ignoring fetching)|tried to set the view size|Could not locate the bindings file|node_modules\/native-watchdog/;
 
 export async function runLikeDesktop(args: readonly string[]): Promise<number> {
   const values = (name: string): string[] =>
