@@ -36,7 +36,9 @@ export const checks = [
 /** The first complaints: one type that is missing can make a thousand. */
 function shorten(output, most = 80) {
   const lines = output.split("\n");
-  return lines.length <= most ? output : [...lines.slice(0, most), `... and ${lines.length - most} lines more`].join("\n");
+  return lines.length <= most
+    ? output
+    : [...lines.slice(0, most), `... and ${lines.length - most} lines more`].join("\n");
 }
 
 /** Runs all checks and prints what they found. @returns the names of those that failed */
