@@ -48,7 +48,17 @@ export class CodeMap {
   isReturnAddress(at: number): boolean {
     if (!this.isCode(at)) return false;
     this.load(at);
-    return this.machine?.followsCall(this.memory, at) !== false;
+    const { machine, memory } = this;
+    return machine !== undefined && (machine.followsCall(memory, at) !== false || machine.isSignalReturn(memory, at));
+  }
+
+  /** True where both addresses lie in one function, false where they do not, `undefined` where no symbol tells. */
+  isSameFunction(one: Address, other: Address): boolean | undefined {
+    const module = this.program.moduleAt(one);
+    const found = module?.symbols.functionAt(linkIn(module, one));
+    if (module === undefined || found === undefined) return undefined;
+    const at = linkIn(module, other);
+    return at >= found.low && at < found.high;
   }
 
   /** The caller by the rules of the module that holds `lookup`: its symbol files' first, else its own memory's. */

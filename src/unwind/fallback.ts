@@ -74,6 +74,26 @@ export function afterWildCall(code: CodeMap, machine: Machine, registers: Regist
   };
 }
 
+/**
+ * The caller of a function that has not saved its return address, where the innermost frame has no rules: the link register, unless it
+ * points into the function itself (then a call has returned and the register is stale) or the frame record holds the same.
+ */
+export function byLinkRegister(
+  code: CodeMap,
+  machine: Machine,
+  registers: Registers,
+  chained: Guess,
+): Guess | undefined {
+  if (machine.link === undefined || !isKnown(registers, machine.link)) return undefined;
+  const returnAddress = machine.strip(registers.values[machine.link] ?? 0n);
+  const at = addressOf(returnAddress);
+  if (returnAddress === chained.registers.values[machine.pc] || !code.isReturnAddress(at)) return undefined;
+  if (code.isSameFunction(addressOf(registers.values[machine.pc]), (at - 1) as Address) !== false) return undefined;
+  const values = registers.values.slice();
+  values[machine.pc] = returnAddress;
+  return { registers: { ...registers, values }, trust: "frame pointer", isRoot: false };
+}
+
 /** How far up the stack a return address is looked for. Frames without rules (system call stubs) are small, their buffers need not be. */
 const scanBytes = 64 * 1024;
 /** Rule steps that one scan may take in all. */

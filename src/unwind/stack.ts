@@ -29,6 +29,8 @@ export interface PhysicalFrame {
 export interface Stack {
   readonly thread: Thread;
   readonly frames: readonly PhysicalFrame[];
+  /** A recursion too deep to show: so many frames between frame `after` and the next one of `frames` are left out (their `index` tells). */
+  readonly omitted?: { readonly after: number; readonly count: number };
   /** Reached the outermost frame by rule. */
   readonly complete: boolean;
   readonly problems: readonly Problem[];

@@ -330,21 +330,26 @@ describe("unwinding a thread", () => {
     assert.match(stack.problems[0]?.what ?? "", /leads back/);
   });
 
-  it("shows a bounded number of frames of a deep recursion, and says so", () => {
-    const deep: [number, number][] = [];
-    for (let at = 0x7ff108; at <= 0x7ff000 + 0x4000 - 8; at += 16) deep.push([at, inside(0)]);
-    const room = { start: 0x803000, bytes: new Uint8Array(0x20000), access: "rw" };
+  it("shows the innermost and the outermost frames of a deep recursion, and says what is left out", () => {
+    const depth = 20_000;
+    const low = 0x10_0000;
+    const room = { start: low, bytes: new Uint8Array(depth * 16 + 64), access: "rw" };
     const view = new DataView(room.bytes.buffer);
-    for (let at = 0x803008; at < 0x823000; at += 16) view.setBigUint64(at - room.start, BigInt(inside(0)), true);
+    for (let frame = 0; frame < depth; frame++)
+      view.setBigUint64(8 + frame * 16, BigInt(frame === depth - 1 ? inside(1) : inside(0)), true);
     const stack = unwind({
-      functions: [frames.plain],
-      registers: { [rip]: inside(0), [rsp]: 0x7ff100 },
-      stack: deep,
+      functions: [frames.plain, frames.root],
+      registers: { [rip]: inside(0), [rsp]: low },
+      stack: [],
       more: [room],
     });
     assert.equal(stack.frames.length, frameLimit);
-    assert.equal(stack.complete, false);
-    assert.match(stack.problems[0]?.what ?? "", /more than 1024 frames/);
+    assert.equal(stack.complete, true);
+    assert.deepEqual(stack.omitted, { after: 959, count: depth + 1 - frameLimit });
+    assert.equal(stack.frames[959]?.index, 959);
+    assert.equal(stack.frames[960]?.index, depth + 1 - 64);
+    assert.equal(stack.frames[frameLimit - 1]?.pc, inside(1));
+    assert.match(stack.problems[0]?.what ?? "", /has 20001 frames; 18977 of them/);
   });
 
   it("steps over a signal handler whose way back has no rules, to the exact interrupted place", () => {

@@ -5,14 +5,20 @@ import type { Work } from "../base/work";
 import type { Registers, Thread } from "../snapshot/snapshot";
 import type { Program } from "../symbols/program";
 import { CodeMap } from "./code-map";
-import { afterWildCall, belowFramePointer, byFramePointer, byScan } from "./fallback";
+import { afterWildCall, belowFramePointer, byFramePointer, byLinkRegister, byScan } from "./fallback";
 import { physicalFrame } from "./frame";
+import type { FrameParts } from "./frame";
 import { addressOf } from "./machine";
 import type { Machine } from "./machine";
 import type { FrameTrust, PhysicalFrame, Stack } from "./stack";
 
-/** Physical frames of one stack; what recursed deeper is told. */
+/** Most frames of one stack that are kept; of a deeper recursion the innermost and, as far as they can be reached, the outermost ones. */
 export const frameLimit = 1024;
+const keptAtRoot = 64;
+/** Steps of one walk: recursion through 8 MiB in the smallest frames that compilers make (48 bytes) takes 175,000. */
+const stepLimit = 250_000;
+/** Steps to a stack pointer that is not above: leaves of aarch64, signal stacks, switches between stacks. Real stacks have a few. */
+const sidewaysLimit = 64;
 
 /** The caller of a frame, or why there is none. */
 type Step =
@@ -29,6 +35,8 @@ type Step =
 
 class Unwinder {
   private readonly frames: PhysicalFrame[] = [];
+  private readonly outermost: FrameParts[] = [];
+  private omitted = 0;
   private readonly problems: Problem[] = [];
   private readonly code: CodeMap;
 
@@ -52,30 +60,30 @@ class Unwinder {
     let trust: FrameTrust = "context";
     let isExact = true;
     let complete = false;
-    const seen = new Set<string>();
-    while (this.frames.length < frameLimit) {
+    const pcAtSp = new Map<number, number>();
+    let sideways = 0;
+    let index = 0;
+    for (; index < stepLimit; index++) {
       const pc = addressOf(registers.values[machine.pc]);
       const sp = addressOf(registers.values[machine.sp]);
-      seen.add(`${String(pc)} ${String(sp)}`);
+      pcAtSp.set(sp, pc);
       this.code.load(pc);
       const isReturn = machine.isSignalReturn(memory, pc);
       let lookup = isExact || isReturn ? pc : ((pc - 1) as Address);
-      const step = this.step(registers, pc, lookup, isReturn);
+      const step = this.step(registers, pc, lookup, isReturn, isExact);
       const fromSignal = step.kind === "caller" && step.fromSignal;
       if (fromSignal) lookup = pc;
-      this.frames.push(
-        physicalFrame({
-          index: this.frames.length,
-          pc,
-          lookup,
-          sp,
-          cfa: step.kind === "stop" ? undefined : step.cfa,
-          registers,
-          trust,
-          module: program.moduleAt(lookup),
-          isSignalTrampoline: isReturn || fromSignal,
-        }),
-      );
+      this.keep({
+        index,
+        pc,
+        lookup,
+        sp,
+        cfa: step.kind === "stop" ? undefined : step.cfa,
+        registers,
+        trust,
+        module: program.moduleAt(lookup),
+        isSignalTrampoline: isReturn || fromSignal,
+      });
       if (step.kind === "root") {
         complete = true;
         break;
@@ -91,25 +99,57 @@ class Unwinder {
         complete = true;
         break;
       }
-      if (seen.has(`${String(nextPc)} ${String(nextSp)}`)) {
+      if (nextSp <= sp) sideways++;
+      if (pcAtSp.get(nextSp) === nextPc || sideways > sidewaysLimit) {
         this.problem(`Its stack leads back to ${hex(nextPc)}.`, "Its outer frames are not known.");
+        break;
+      }
+      // A handler's record may name a stack that has overflowed; any other step has read the stack right below the new pointer.
+      if (!fromSignal && memory.rangeAt((nextSp - 8) as Address) === undefined) {
+        this.problem(
+          `Its stack pointer ${hex(nextSp)} is not in the dump's memory.`,
+          "Its outer frames are not known.",
+        );
         break;
       }
       registers = step.registers;
       trust = step.trust;
       isExact = fromSignal;
     }
-    if (!complete && this.frames.length >= frameLimit)
-      this.problem(
-        `Its stack has more than ${String(frameLimit)} frames.`,
-        "The outer ones are not shown; a recursion this deep is often the cause of the crash.",
-      );
-    return { thread, frames: this.frames, complete, problems: this.problems };
+    if (index === stepLimit)
+      this.problem(`Its stack has more than ${String(stepLimit)} frames.`, "Its outer frames are not known.");
+    return { thread, complete, ...this.result() };
   }
 
-  private step(registers: Registers, pc: Address, lookup: Address, isReturn: boolean): Step {
+  private keep(parts: FrameParts): void {
+    const room = frameLimit - keptAtRoot;
+    if (this.frames.length < room) this.frames.push(physicalFrame(parts));
+    else {
+      this.outermost.push(parts);
+      if (this.outermost.length > 2 * keptAtRoot) {
+        this.omitted += keptAtRoot;
+        this.outermost.splice(0, keptAtRoot);
+      }
+    }
+  }
+
+  private result(): Pick<Stack, "frames" | "problems" | "omitted"> {
+    const { problems } = this;
+    const over = this.outermost.length - keptAtRoot;
+    const surplus = Math.max(0, over);
+    const frames = [...this.frames, ...this.outermost.slice(surplus).map(physicalFrame)];
+    const count = this.omitted + surplus;
+    if (count === 0) return { frames, problems };
+    this.problem(
+      `Its stack has ${String(frames.length + count)} frames; ${String(count)} of them in the middle are left out.`,
+      "A recursion this deep is often the cause of the crash.",
+    );
+    return { frames, problems, omitted: { after: this.frames.length - 1, count } };
+  }
+
+  /** `isExact`: nothing was called from here, the thread stopped or was interrupted at `pc`. */
+  private step(registers: Registers, pc: Address, lookup: Address, isReturn: boolean, isExact: boolean): Step {
     const { code, machine } = this;
-    const isInnermost = this.frames.length === 0;
     const byRules = code.isCode(pc) ? code.unwind(lookup, registers) : undefined;
     if (byRules?.isRoot === true) return { kind: "root", cfa: byRules.cfa };
     if (byRules !== undefined) {
@@ -123,18 +163,19 @@ class Unwinder {
       if (interrupted !== undefined) return { kind: "caller", registers: interrupted, trust: "cfi", fromSignal: true };
     }
     if (!code.isCode(pc)) {
-      const isWild = isInnermost || this.frames[this.frames.length - 1]?.isSignalTrampoline === true;
-      const guess = isWild ? afterWildCall(code, machine, registers) : undefined;
+      if (!isExact) return { kind: "stop", what: `The return address ${hex(pc)} is not in code.` };
+      const guess = afterWildCall(code, machine, registers);
       if (guess !== undefined)
         return { kind: "caller", registers: guess.registers, trust: guess.trust, fromSignal: false };
-      if (!isWild) return { kind: "stop", what: `The return address ${hex(pc)} is not in code.` };
     }
     const chained = byFramePointer(code, machine, registers);
     if (chained?.isRoot === true) return { kind: "root" };
     const guess =
       chained === undefined
         ? byScan(code, machine, registers)
-        : (belowFramePointer(code, machine, registers, chained) ?? chained);
+        : ((isExact ? byLinkRegister(code, machine, registers, chained) : undefined) ??
+          belowFramePointer(code, machine, registers, chained) ??
+          chained);
     if (guess !== undefined)
       return { kind: "caller", registers: guess.registers, trust: guess.trust, fromSignal: false };
     return { kind: "stop", what: this.whyLost(pc, registers) };
