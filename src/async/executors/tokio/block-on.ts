@@ -1,5 +1,5 @@
 import type { Address } from "../../../base/brand";
-import { inferred, unknown, verified } from "../../../base/evidence";
+import { unknown, verified } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
 import { coroutineAt } from "../../../rust/coroutine";
 import { deref, isFailure, member, path, peel, placeOf, placeOfBytes, typeOf } from "../../../rust/place";
@@ -9,6 +9,7 @@ import type { LoadedModule, Program } from "../../../symbols/program";
 import type { TypeRef } from "../../../symbols/type-model";
 import type { PhysicalFrame, Stack } from "../../../unwind/stack";
 import { plausibility } from "../../discovery/plausibility";
+import { searchStack } from "../../discovery/stack-search";
 import type { StackZones } from "../../discovery/stack-zones";
 import { isPinnedBox } from "./task-layout";
 
@@ -42,7 +43,7 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
   const frames = blockOnFrames(stack);
   if (frames.length === 0) return undefined;
   const names = stack.frames.flatMap((frame) => frame.frames().map((each) => each.name));
-  const found = byPinnedLocal(program, frames) ?? byStackScan(program, zones, frames);
+  const found = byPinnedLocal(program, frames) ?? byStackSearch(program, zones, frames);
   const thread = stack.thread.id;
   if (found.place === undefined) {
     const [first] = frames;
@@ -114,46 +115,22 @@ function byPinnedLocal(program: Program, frames: readonly BlockOnFrame[]): Found
   return undefined;
 }
 
-/**
- * F is known from the frame, its place is not: look at each aligned place of the live stack outside of the innermost call. Only a place where
- * the whole awaited chain decodes counts; copies from before the future was pinned are told by their state (Unresumed) or fail.
- */
-function byStackScan(program: Program, zones: StackZones, frames: readonly BlockOnFrame[]): Found {
+/** F is known from the frame, its place is not. */
+function byStackSearch(program: Program, zones: StackZones, frames: readonly BlockOnFrame[]): Found {
   const typed = frames.find((each) => each.future !== undefined);
-  const why = "the pinned local of block_on is optimised out";
   if (typed?.future === undefined)
     return { place: undefined, evidence: unknown("no debug information names the future of block_on") };
-  const type = typed.module.symbols.type(typed.future);
-  const sp = typed.frame.sp;
-  const zone = zones.at(sp);
-  if (zone === undefined || type.size === 0) return { place: undefined, evidence: unknown(why) };
-  const step = Math.max(8, type.align ?? 8);
-  const hits: { place: Place; score: number }[] = [];
   // A large future is boxed by the runtime: then F is a pinned box, one word that many things look like.
-  const boxed = isPinnedBox(type.name);
-  const from = Math.ceil(sp / step) * step;
-  const end = Math.min(zone.high - type.size, from + (64 << 20));
-  for (let at = from; at <= end; at += step) {
-    const place = placeOf(program, typed.module, typed.future, at as Address);
-    const inner = boxed ? unwrapRoot(place).place : place;
-    if (boxed && inner === place) continue;
-    const { contradiction, checks, suspended } = plausibility(inner);
-    if (contradiction !== undefined || suspended === 0) continue;
-    hits.push({ place, score: suspended * 1000 + checks });
-  }
-  hits.sort((a, b) => b.score - a.score);
-  const [best, second] = hits;
-  if (best === undefined)
-    return { place: undefined, evidence: unknown(`${why}, and no place on the stack fits its type`) };
-  if (second !== undefined && second.score >= best.score && second.place.address !== best.place.address) {
-    const places = [best, second].map((each) => `0x${each.place.address.toString(16)}`).join(" and ");
-    return { place: undefined, evidence: unknown(`${why}, and its type fits the stack at ${places}`) };
-  }
-  const others = hits.length > 1 ? `, better than ${String(hits.length - 1)} other places` : "";
-  return {
-    place: best.place,
-    evidence: inferred(`the only place on the stack of block_on where its whole chain decodes${others}`),
-  };
+  const boxed = isPinnedBox(typed.module.symbols.type(typed.future).name);
+  return searchStack(program, zones, {
+    module: typed.module,
+    type: typed.future,
+    frames: [...new Set(frames.map((each) => each.frame))],
+    unwrap: (place) => {
+      const inner = unwrapRoot(place).place;
+      return boxed && inner === place ? undefined : inner;
+    },
+  });
 }
 
 /** Takes off what the runtime itself puts around a root: the box of a large future, and the LocalSet's `run_until`. */

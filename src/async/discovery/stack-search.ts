@@ -1,0 +1,174 @@
+import type { Address } from "../../base/brand";
+import { hex } from "../../base/brand";
+import { inferred, unknown } from "../../base/evidence";
+import type { Evidence } from "../../base/evidence";
+import { coroutineAt } from "../../rust/coroutine";
+import { isFailure, placeOf, sizeOf } from "../../rust/place";
+import type { Place } from "../../rust/place";
+import type { Arch, Memory } from "../../snapshot/snapshot";
+import type { LoadedModule, Program } from "../../symbols/program";
+import type { TypeRef } from "../../symbols/type-model";
+import type { PhysicalFrame } from "../../unwind/stack";
+import { plausibility } from "./plausibility";
+import type { StackZone, StackZones } from "./stack-zones";
+
+/** A future of a known type that must lie somewhere in the frames of a `block_on`. */
+export interface StackSearch {
+  readonly module: LoadedModule;
+  readonly type: TypeRef;
+  /** Frames in which it can lie, innermost first. */
+  readonly frames: readonly PhysicalFrame[];
+  /** The future proper of what lies on the stack (through a box); the place itself by default. `undefined`: not what was looked for. */
+  readonly unwrap?: (place: Place) => Place | undefined;
+}
+
+export interface StackFinding {
+  readonly place: Place | undefined;
+  readonly evidence: Evidence;
+}
+
+interface Hit {
+  readonly place: Place;
+  readonly suspended: number;
+  readonly checks: number;
+  linked: boolean;
+  pointed: boolean;
+}
+
+/** No frame is larger: the default stack of a main thread has 8 MiB. */
+const mostSearched = 16 << 20;
+const mostHits = 256;
+/** How far into an object its list head or link may lie. */
+const objectReach = 512;
+
+/** Registers that a function keeps for its caller: an address of the future may sit in one of them while the thread sleeps. */
+const calleeSaved: Readonly<Partial<Record<Arch, readonly number[]>>> = {
+  x86_64: [3, 6, 12, 13, 14, 15],
+  aarch64: [19, 20, 21, 22, 23, 24, 25, 26, 27, 28],
+};
+
+/**
+ * Looks at each aligned place of the frames. That the whole awaited chain decodes is not enough: in real dumps up to a dozen places
+ * do by accident. So the future must also be known to somebody: the object that it waits for links back to it (a waiter in a list), or
+ * a register or word of the live stack holds its address. When two places are equally good, neither is named.
+ */
+export function searchStack(program: Program, zones: StackZones, search: StackSearch): StackFinding {
+  const [first] = search.frames;
+  const type = search.module.symbols.type(search.type);
+  const zone = first === undefined ? undefined : zones.at(first.sp);
+  if (first === undefined || zone === undefined || type.size === 0)
+    return { place: undefined, evidence: unknown("its frame is not in the dump") };
+  const hits = hitsIn(program, search, zone, first, type.size, Math.max(8, type.align ?? 8));
+  if (hits.length === 0)
+    return { place: undefined, evidence: unknown("no place in the frames of block_on fits its type") };
+  const { memory } = program.snapshot;
+  const pointers = livePointers(program, zone, search.frames);
+  for (const hit of hits) {
+    const size = sizeOf(hit.place);
+    hit.linked = isLinked(memory, zones, hit.place.address, size);
+    hit.pointed = addressesOf(hit.place, search.unwrap).some((at) =>
+      (pointers.get(at) ?? []).some((holder) => holder < hit.place.address || holder >= hit.place.address + size),
+    );
+  }
+  const score = (hit: Hit): number => (hit.linked ? 1000 : 0) + hit.suspended * 20 + (hit.pointed ? 10 : 0);
+  const ranked = hits.filter((hit) => hit.linked || hit.pointed).sort((a, b) => score(b) - score(a));
+  const [best, second] = ranked;
+  const found = `${String(hits.length)} ${hits.length === 1 ? "place fits" : "places fit"} its type`;
+  if (best === undefined)
+    return {
+      place: undefined,
+      evidence: unknown(
+        `${found} by accident at least as well: nothing points at ${hits.length === 1 ? "it" : "any of them"}`,
+      ),
+    };
+  if (second !== undefined && score(second) === score(best)) {
+    const places = `${hex(best.place.address)} and ${hex(second.place.address)}`;
+    return { place: undefined, evidence: unknown(`${found}, ${places} equally well`) };
+  }
+  const link = best.linked ? "what it waits for links back to it" : "a register or the live stack holds its address";
+  return {
+    place: best.place,
+    evidence: inferred(`found in the frames of block_on: its whole chain decodes, and ${link}; ${found}`),
+  };
+}
+
+function hitsIn(
+  program: Program,
+  search: StackSearch,
+  zone: StackZone,
+  first: PhysicalFrame,
+  size: number,
+  step: number,
+): Hit[] {
+  const outer = search.frames.reduce((end, frame) => Math.max(end, frame.cfa ?? 0), 0);
+  const end = Math.min(zone.high, outer > first.sp ? outer : zone.high, first.sp + mostSearched) - size;
+  const hits: Hit[] = [];
+  for (let at = Math.ceil(first.sp / step) * step; at <= end && hits.length < mostHits; at += step) {
+    const place = placeOf(program, search.module, search.type, at as Address);
+    const inner = search.unwrap === undefined ? place : search.unwrap(place);
+    if (inner === undefined) continue;
+    const { contradiction, checks, suspended } = plausibility(inner);
+    if (contradiction === undefined && suspended > 0)
+      hits.push({ place, checks, suspended, linked: false, pointed: false });
+  }
+  return hits;
+}
+
+/** Addresses that mean this future: its own, and those of the futures that it awaits in place. */
+function addressesOf(place: Place, unwrap: StackSearch["unwrap"]): readonly number[] {
+  const addresses: number[] = [place.address];
+  let here: Place | undefined = unwrap === undefined ? place : unwrap(place);
+  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
+    addresses.push(here.address);
+    const value = coroutineAt(here);
+    here = isFailure(value) ? undefined : value.awaitee;
+  }
+  return addresses;
+}
+
+/** Words of the live stack below the end of the frames that look like addresses in it, and registers; by value, with where they lie (-1: register). */
+function livePointers(
+  program: Program,
+  zone: StackZone,
+  frames: readonly PhysicalFrame[],
+): ReadonlyMap<number, readonly number[]> {
+  const found = new Map<number, number[]>();
+  const add = (value: number, holder: number): void => {
+    if (value < zone.liveFrom || value >= zone.high) return;
+    const holders = found.get(value);
+    if (holders === undefined) found.set(value, [holder]);
+    else holders.push(holder);
+  };
+  const saved = calleeSaved[program.snapshot.arch] ?? [];
+  for (const frame of frames) {
+    for (const number of saved) {
+      if (frame.registers.known !== undefined && frame.registers.known[number] !== 1) continue;
+      const value = frame.registers.values[number];
+      if (value !== undefined && value < 1n << 53n) add(Number(value), -1);
+    }
+  }
+  const outer = frames.reduce((end, frame) => Math.max(end, frame.cfa ?? 0), 0);
+  const end = Math.min(zone.high, outer, zone.liveFrom + mostSearched);
+  for (let at = Math.ceil(zone.liveFrom / 8) * 8; at + 8 <= end; at += 8) {
+    const value = program.snapshot.memory.pointer(at as Address);
+    if (value !== undefined) add(value, at);
+  }
+  return found;
+}
+
+/** Some object on the heap that the future points at points back into the future. */
+function isLinked(memory: Memory, zones: StackZones, start: number, size: number): boolean {
+  const words = Math.min(size, 1 << 16);
+  for (let at = start; at + 8 <= start + words; at += 8) {
+    const target = memory.pointer(at as Address);
+    if (target === undefined || target === 0 || target % 8 !== 0 || zones.at(target) !== undefined) continue;
+    if (memory.rangeAt(target)?.writable !== true) continue;
+    const bytes = memory.readSome(target, objectReach);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let offset = 0; offset + 8 <= bytes.length; offset += 8) {
+      const value = view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
+      if (value > start && value < start + size) return true;
+    }
+  }
+  return false;
+}
