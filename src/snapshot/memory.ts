@@ -3,11 +3,10 @@ import { lastNotAbove } from "../bytes/range-map";
 import type { Memory, MemoryRange } from "./snapshot";
 
 const chunkSize = 16 * 1024;
-/** Direct-mapped by address; 16 MiB when all are in use, filled lazily. */
-const slotCount = 1024;
+/** Direct-mapped by address; 16 MiB when all are in use. */
+const mostSlots = 1024;
 const largestRead = 16 << 20;
 const empty = new Uint8Array(0);
-const emptyView = new DataView(new ArrayBuffer(0));
 
 /**
  * Memory spliced from the ranges of a dump and, for read-only bytes that the dump left out, from module files.
@@ -18,16 +17,27 @@ const emptyView = new DataView(new ArrayBuffer(0));
 export class SplicedMemory implements Memory {
   private list: MemoryRange[];
   private starts: Float64Array;
-  private readonly windowStarts = new Float64Array(slotCount).fill(1);
-  private readonly windowEnds = new Float64Array(slotCount);
-  private readonly views: DataView[] = [];
-  private readonly buffers: Uint8Array[] = [];
+  private readonly slotCount: number;
+  private readonly windowStarts: Float64Array;
+  private readonly windowEnds: Float64Array;
+  /** One buffer for all slots: its pages cost nothing before they are used, and a read chases no further pointers. */
+  private readonly slab: Uint8Array;
+  private readonly words: DataView;
   private lastRange: MemoryRange | undefined;
 
   /** The ranges are sorted, and overlaps resolved in favour of the one that starts lower (for equal starts: the one given first). */
   constructor(ranges: Iterable<MemoryRange>) {
     this.list = withoutOverlap([...ranges]);
     this.starts = Float64Array.from(this.list, (range) => range.start);
+    // A power of two, and no more than the dump can fill: small dumps must not cost 16 MiB.
+    const present = this.list.reduce((sum, range) => sum + range.present, 0);
+    let slots = 8;
+    while (slots < mostSlots && slots * chunkSize < 2 * present) slots *= 2;
+    this.slotCount = slots;
+    this.windowStarts = new Float64Array(slots).fill(1);
+    this.windowEnds = new Float64Array(slots);
+    this.slab = new Uint8Array(slots * chunkSize);
+    this.words = new DataView(this.slab.buffer);
   }
 
   get ranges(): readonly MemoryRange[] {
@@ -45,7 +55,7 @@ export class SplicedMemory implements Memory {
 
   /** Slot whose window holds [at, at + length), -1 when the bytes are not in one window (hole, chunk boundary). */
   private slotFor(at: number, length: number): number {
-    const slot = (at / chunkSize) & (slotCount - 1);
+    const slot = (at / chunkSize) & (this.slotCount - 1);
     if (at >= (this.windowStarts[slot] ?? 1) && at + length <= (this.windowEnds[slot] ?? 0)) return slot;
     return this.fillSlot(slot, at, length);
   }
@@ -58,16 +68,10 @@ export class SplicedMemory implements Memory {
     const start = Math.max(chunk, range.start);
     const end = Math.min(chunk + chunkSize, range.start + range.present);
     if (at >= end) return -1;
-    let buffer = this.buffers[slot];
-    if (buffer === undefined) {
-      buffer = new Uint8Array(chunkSize);
-      this.buffers[slot] = buffer;
-      this.views[slot] = new DataView(buffer.buffer);
-    }
     if (start !== this.windowStarts[slot] || end !== this.windowEnds[slot]) {
       const got = range.source.readInto(
         (range.sourceOffset ?? 0) + (start - range.start),
-        buffer.subarray(0, end - start),
+        this.slab.subarray(slot * chunkSize, slot * chunkSize + (end - start)),
       );
       this.windowStarts[slot] = start;
       this.windowEnds[slot] = start + got;
@@ -75,26 +79,31 @@ export class SplicedMemory implements Memory {
     return at + length <= (this.windowEnds[slot] ?? 0) ? slot : -1;
   }
 
+  /** Where in the slab the byte of an address in the slot's window is. */
+  private placeIn(slot: number, at: number): number {
+    return slot * chunkSize + (at - (this.windowStarts[slot] ?? 0));
+  }
+
   u8(at: Address): number | undefined {
     const slot = this.slotFor(at, 1);
-    return slot < 0 ? undefined : (this.views[slot] ?? emptyView).getUint8(at - (this.windowStarts[slot] ?? 0));
+    return slot < 0 ? undefined : this.words.getUint8(this.placeIn(slot, at));
   }
 
   u16(at: Address): number | undefined {
     const slot = this.slotFor(at, 2);
-    if (slot >= 0) return (this.views[slot] ?? emptyView).getUint16(at - (this.windowStarts[slot] ?? 0), true);
+    if (slot >= 0) return this.words.getUint16(this.placeIn(slot, at), true);
     return this.straddling(at, 2)?.getUint16(0, true);
   }
 
   u32(at: Address): number | undefined {
     const slot = this.slotFor(at, 4);
-    if (slot >= 0) return (this.views[slot] ?? emptyView).getUint32(at - (this.windowStarts[slot] ?? 0), true);
+    if (slot >= 0) return this.words.getUint32(this.placeIn(slot, at), true);
     return this.straddling(at, 4)?.getUint32(0, true);
   }
 
   u64(at: Address): bigint | undefined {
     const slot = this.slotFor(at, 8);
-    if (slot >= 0) return (this.views[slot] ?? emptyView).getBigUint64(at - (this.windowStarts[slot] ?? 0), true);
+    if (slot >= 0) return this.words.getBigUint64(this.placeIn(slot, at), true);
     return this.straddling(at, 8)?.getBigUint64(0, true);
   }
 
@@ -103,8 +112,8 @@ export class SplicedMemory implements Memory {
     let view: DataView | undefined;
     let offset = 0;
     if (slot >= 0) {
-      view = this.views[slot] ?? emptyView;
-      offset = at - (this.windowStarts[slot] ?? 0);
+      view = this.words;
+      offset = this.placeIn(slot, at);
     } else {
       view = this.straddling(at, 8);
       if (view === undefined) return undefined;
@@ -125,8 +134,8 @@ export class SplicedMemory implements Memory {
     if (length > largestRead) return undefined;
     const slot = this.slotFor(at, length);
     if (slot >= 0) {
-      const offset = at - (this.windowStarts[slot] ?? 0);
-      return (this.buffers[slot] ?? empty).subarray(offset, offset + length);
+      const offset = this.placeIn(slot, at);
+      return this.slab.subarray(offset, offset + length);
     }
     if (this.reachFrom(at, length) < length) return undefined;
     const bytes = new Uint8Array(length);
@@ -138,8 +147,8 @@ export class SplicedMemory implements Memory {
     if (!(wanted > 0)) return empty;
     const slot = this.slotFor(at, wanted);
     if (slot >= 0) {
-      const offset = at - (this.windowStarts[slot] ?? 0);
-      return (this.buffers[slot] ?? empty).subarray(offset, offset + wanted);
+      const offset = this.placeIn(slot, at);
+      return this.slab.subarray(offset, offset + wanted);
     }
     const reach = this.reachFrom(at, wanted);
     if (reach === 0) return empty;

@@ -217,10 +217,11 @@ function dumpModules(
         module.base === vdso || module.name === "linux-gate.so" || module.name === "linux-vdso.so.1"
           ? "[vdso]"
           : module.name;
+      // minidump-writer makes a version of the .so number (0.6.0.0 for libc.so.6), which says nothing.
       const common = {
         path: name,
         base: module.base as Address,
-        ...(module.version === undefined ? {} : { version: module.version }),
+        ...(module.version === undefined || os === "linux" ? {} : { version: module.version }),
       };
       if (os === "linux") {
         const image = readElfImage(memory, module.base as Address);

@@ -24,9 +24,8 @@ export function findThreadPointers(
   threads: readonly { readonly id: number; readonly stackPointer?: number }[],
 ): Map<number, Address> {
   const ids = new Set(threads.map((thread) => thread.id));
-  const candidates = collectCandidates(memory, likelyRanges(memory, threads), ids.size);
   const votes = new Map<number, Map<number, number[]>>();
-  for (const { at, fields } of candidates) {
+  const count = ({ at, fields }: Candidate): void => {
     const view = new DataView(fields.buffer, fields.byteOffset, fields.byteLength);
     for (let offset = 0x18; offset + 4 <= fields.length; offset += 4) {
       const id = view.getUint32(offset, true);
@@ -37,8 +36,10 @@ export function findThreadPointers(
       if (places === undefined) found.set(id, [at]);
       else places.push(at);
     }
-  }
-  // Most threads named wins; for equal numbers the lowest offset (glibc's next word, pid_ununsed, was the process id until 2.25).
+  };
+  const enough = (): boolean => [...votes.values()].some((found) => found.size === ids.size);
+  searchCandidates(memory, likelyRanges(memory, threads), ids.size, count, enough);
+  // Most threads named wins; for equal numbers the lowest offset (glibc's next word was the process id until 2.25).
   let best: Map<number, number[]> | undefined;
   for (const [, found] of [...votes].sort(([a], [b]) => a - b)) if (found.size > (best?.size ?? 0)) best = found;
   const result = new Map<number, Address>();
@@ -67,32 +68,38 @@ function likelyRanges(
   return found;
 }
 
-function collectCandidates(
+/** Visits places that hold their own address; stops between ranges once `enough`, so that a large heap is seldom read. */
+function searchCandidates(
   memory: Memory,
-  places: readonly { from: number; range: MemoryRange }[],
+  places: readonly { readonly from: number; readonly range: MemoryRange }[],
   threadCount: number,
-): Candidate[] {
-  const candidates: Candidate[] = [];
-  const most = threadCount * 8 + 256;
+  visit: (candidate: Candidate) => void,
+  enough: () => boolean,
+): void {
+  let candidatesLeft = threadCount * 8 + 256;
+  let bytesLeft = budget;
   const chunk = new Uint8Array(chunkSize);
   const words = new DataView(chunk.buffer);
-  let left = budget;
   for (const { from, range } of places) {
     if (range.source === undefined) continue;
+    const before = candidatesLeft;
     const end = range.start + range.present;
-    for (let at = Math.ceil(from / 16) * 16; at < end && left > 0; at += chunkSize) {
+    for (let at = Math.ceil(from / 16) * 16; at < end && bytesLeft > 0; at += chunkSize) {
       const wanted = Math.min(chunkSize, end - at);
-      const got = range.source.readInto((range.sourceOffset ?? 0) + (at - range.start), chunk.subarray(0, wanted));
-      left -= got;
+      const offsetInSource = (range.sourceOffset ?? 0) + (at - range.start);
+      const got = range.source.readInto(offsetInSource, chunk.subarray(0, wanted));
+      bytesLeft -= got;
+      const high = Math.floor(at / 2 ** 32);
       for (let offset = 0; offset + 8 <= got; offset += 16) {
+        // Low words first: they hardly ever agree.
+        if (words.getUint32(offset, true) !== (at + offset) >>> 0) continue;
         const here = at + offset;
-        if (words.getUint32(offset, true) !== here >>> 0) continue;
-        if (words.getUint32(offset + 4, true) !== Math.floor(here / 2 ** 32)) continue;
-        candidates.push({ at: here, fields: memory.readSome(here as Address, tidReach).slice() });
-        if (candidates.length >= most) return candidates;
+        if (words.getUint32(offset + 4, true) !== (here >= (high + 1) * 2 ** 32 ? high + 1 : high)) continue;
+        visit({ at: here, fields: memory.readSome(here as Address, tidReach).slice() });
+        if (--candidatesLeft <= 0) return;
       }
       if (got < wanted) break;
     }
+    if (candidatesLeft !== before && enough()) return;
   }
-  return candidates;
 }

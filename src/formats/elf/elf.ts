@@ -1,4 +1,4 @@
-import type { LinkAddress } from "../../base/brand";
+import type { Address, LinkAddress } from "../../base/brand";
 import type { Problem } from "../../base/problem";
 import { BufferSource } from "../../bytes/buffer-source";
 import type { ByteSource } from "../../bytes/byte-source";
@@ -308,6 +308,15 @@ export class ElfFile {
       entries.push({ tag, value });
     }
     return entries;
+  }
+
+  /**
+   * Load bias of this file when its first page (the ELF header) is mapped at `base`: `Address` = `LinkAddress` + bias.
+   * For modules of minidumps, whose headers are not in the dump.
+   */
+  biasAt(base: Address): number {
+    const first = this.segments.find((segment) => segment.type === segmentType.load);
+    return first === undefined ? base : base - (first.vaddr - first.offset);
   }
 
   /** Position in the file of a link address, where a PT_LOAD holds its byte. */
