@@ -355,7 +355,12 @@ export class ElfModuleSymbols implements ModuleSymbols {
       }
     }
     if (dwarf !== undefined) {
-      for (const unit of near) for (const each of variablesOf(dwarf, unit, fits)) add(this.staticVariable(each));
+      const look = (units: Iterable<Unit>): void => {
+        for (const unit of units) for (const each of variablesOf(dwarf, unit, fits)) add(this.staticVariable(each));
+      };
+      look(near);
+      // Optimised code may leave no function below the path: the variable's unit is then one of those with code of the same module.
+      if (found.size === 0 && bySymbol.length > 0) look(this.unitsBelow(path.split("::").slice(0, -1), near));
       if (found.size === 0) {
         for (const id of this.search?.global.variablesNamed(dwarf, path) ?? []) {
           const variable = readVariable(dwarf, id);
@@ -373,6 +378,19 @@ export class ElfModuleSymbols implements ModuleSymbols {
     if (place === undefined || traitOfVtable(name) !== undefined) return undefined;
     const declared = variable.declared?.();
     return { name, type, place, ...(declared === undefined ? {} : { declared }) };
+  }
+
+  /** Units that have code of this path or below it, a few. */
+  private unitsBelow(segments: readonly string[], except: ReadonlySet<Unit>): ReadonlySet<Unit> {
+    const units = new Set<Unit>();
+    const { dwarf, symbols } = this;
+    if (dwarf === undefined || symbols === undefined || segments.length === 0) return units;
+    for (const index of symbols.containing(mangledFragment(segments))) {
+      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
+      for (const unit of dwarf.unitsAt(symbols.value(index))) if (!except.has(unit)) units.add(unit);
+      if (units.size >= mostUnitsBelow) break;
+    }
+    return units;
   }
 
   /** LLVM gives thread-locals of aarch64 no location; their symbol has the offset. */
@@ -437,6 +455,9 @@ const frame = (
   inlined: boolean,
   where: FunctionInfo | undefined,
 ): CodeFrame => ({ name, ...(position === undefined ? {} : { position }), inlined, function: where });
+
+/** Units looked through for a variable before all are. */
+const mostUnitsBelow = 12;
 
 /** How rustc names the types of coroutines: of async functions, blocks and closures, of generators and `gen` blocks. */
 const coroutinePrefixes = ["{async_", "{coroutine_", "{gen_", "{generator_"];

@@ -11,10 +11,11 @@ import type { Unit } from "./unit";
  * Total: what is absent or damaged gives `undefined`.
  */
 export class Die {
-  private readonly view: DataView;
   private readonly abbreviations: Abbreviations;
-  private positions = new Uint32Array(32);
-  private forms = new Uint16Array(32);
+  private cursor: Cursor | undefined;
+  // Plain arrays: DIEs are made by the ten thousand, and typed arrays cost more to make than to use here.
+  private readonly positions: number[] = [];
+  private readonly forms: number[] = [];
   private first = 0;
   private count = 0;
   /** Where this DIE starts; -1 before the first `read`. */
@@ -28,8 +29,15 @@ export class Die {
     readonly unit: Unit,
     readonly bytes: Uint8Array = unit.bytes,
   ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.abbreviations = unit.abbreviations;
+  }
+
+  /** The one cursor of this reader, moved to a position. */
+  private at(position: number | undefined): Cursor {
+    const cursor = (this.cursor ??= new Cursor(this.bytes));
+    cursor.failed = false;
+    cursor.position = Math.min(position ?? 0, this.bytes.length);
+    return cursor;
   }
 
   get id(): number {
@@ -63,10 +71,6 @@ export class Die {
     }
     const first = table.attributeStart[number] ?? 0;
     const count = (table.attributeStart[number + 1] ?? first) - first;
-    if (count > this.positions.length) {
-      this.positions = new Uint32Array(count);
-      this.forms = new Uint16Array(count);
-    }
     for (let index = 0; index < count; index++) {
       let which = table.forms[first + index] ?? 0;
       for (let hops = 0; which === form.indirect && hops < 4; hops++) {
@@ -116,7 +120,7 @@ export class Die {
   unsigned(attribute: number): number | undefined {
     const index = this.find(attribute);
     if (index < 0) return undefined;
-    const cursor = new Cursor(this.bytes, this.positions[index]);
+    const cursor = this.at(this.positions[index]);
     switch (this.forms[index]) {
       case form.data1:
       case form.flag:
@@ -149,7 +153,7 @@ export class Die {
     const index = this.find(attribute);
     if (index < 0) return undefined;
     const which = this.forms[index] ?? 0;
-    const cursor = new Cursor(this.bytes, this.positions[index]);
+    const cursor = this.at(this.positions[index]);
     let block: Uint8Array | undefined;
     switch (which) {
       case form.udata:
@@ -190,9 +194,7 @@ export class Die {
   /** Key of a string in the space's `NameTable`; `noName` when there is none. */
   nameKey(attribute: number): number {
     const index = this.find(attribute);
-    return index < 0
-      ? noName
-      : nameKeyAt(this.unit, this.bytes, this.view, this.forms[index] ?? 0, this.positions[index] ?? 0);
+    return index < 0 ? noName : nameKeyAt(this.unit, this.at(this.positions[index]), this.forms[index] ?? 0);
   }
 
   string(attribute: number): string | undefined {
@@ -205,7 +207,7 @@ export class Die {
     const index = this.find(attribute);
     if (index < 0) return undefined;
     const { unit } = this;
-    const cursor = new Cursor(this.bytes, this.positions[index]);
+    const cursor = this.at(this.positions[index]);
     const local = (position: number): number | undefined => (position < unit.size ? unit.dieId(position) : undefined);
     const which = this.forms[index];
     switch (which) {
@@ -247,7 +249,7 @@ export class Die {
   address(attribute: number): number | undefined {
     const index = this.find(attribute);
     if (index < 0) return undefined;
-    const cursor = new Cursor(this.bytes, this.positions[index]);
+    const cursor = this.at(this.positions[index]);
     switch (this.forms[index]) {
       case form.addr:
         return this.unit.addressSize === 8 ? cursor.u64() : cursor.u32();
@@ -274,7 +276,7 @@ export class Die {
   }
 
   private blockAt(index: number): Uint8Array | undefined {
-    const cursor = new Cursor(this.bytes, this.positions[index]);
+    const cursor = this.at(this.positions[index]);
     let size: number;
     switch (this.forms[index]) {
       case form.exprloc:
@@ -401,15 +403,17 @@ export function skipChildren(unit: Unit, bytes: Uint8Array, from: number): numbe
   return end;
 }
 
-export function nameKeyAt(unit: Unit, bytes: Uint8Array, view: DataView, which: number, position: number): number {
+/** Key of the string that a value of this form at the cursor names. */
+export function nameKeyAt(unit: Unit, cursor: Cursor, which: number): number {
   const { names } = unit.space;
-  const cursor = new Cursor(bytes, position);
   const sized = (): number => (unit.offsetSize === 8 ? cursor.u64() : cursor.u32());
   const indexed = (index: number): number => unit.indexedString(index) ?? noName;
   const interned = (text: string | undefined): number => (text === undefined ? noName : names.intern(text));
   switch (which) {
-    case form.strp:
-      return unit.offsetSize === 4 && position + 4 <= bytes.length ? view.getUint32(position, true) : sized();
+    case form.strp: {
+      const offset = sized();
+      return cursor.failed ? noName : offset;
+    }
     case form.strx:
     case form.gnuStrIndex:
       return indexed(cursor.uleb());

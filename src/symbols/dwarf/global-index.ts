@@ -7,6 +7,7 @@ import { rangesOf } from "./ranges";
 import { noName } from "./strings";
 import type { InfoSpace, Unit } from "./unit";
 import { buildUnitTable, entryKind } from "./unit-table";
+import type { UnitTable } from "./unit-table";
 import { at } from "./constants";
 import { Die } from "./die";
 
@@ -72,58 +73,35 @@ export class GlobalIndex {
     const functionScopes = new GrowingIds();
     const variableIds = new GrowingIds();
     const variableScopes = new GrowingIds();
-    const bySpace = new Map<InfoSpace, { ids: GrowingIds; keys: GrowingIds; scopes: GrowingIds }>();
+    const bySpace = new Map<
+      InfoSpace,
+      { ids: GrowingIds; keys: GrowingIds; scopes: GrowingIds; interned: Map<number, number> }
+    >();
     for (const unit of dwarf.units()) {
       let part = bySpace.get(unit.space);
       if (part === undefined) {
-        part = { ids: new GrowingIds(), keys: new GrowingIds(), scopes: new GrowingIds() };
+        part = { ids: new GrowingIds(), keys: new GrowingIds(), scopes: new GrowingIds(), interned: new Map() };
         bySpace.set(unit.space, part);
       }
       // Not through the cache: a pass over everything would only empty it.
       const table = buildUnitTable(unit, rangesOf);
-      const scopeOfEntry = new Map<number, number>();
-      const scope = (entry: number): number => {
-        if (entry < 0) return 0;
-        let number = scopeOfEntry.get(entry);
-        if (number === undefined) {
-          const text = dwarf.scopePath(unit, table, entry);
-          number = this.scopeNumbers.get(text);
-          if (number === undefined) {
-            number = this.scopeTexts.length;
-            this.scopeTexts.push(text);
-            this.scopeNumbers.set(text, number);
-          }
-          scopeOfEntry.set(entry, number);
-        }
-        return number;
-      };
+      const scopes = new ScopesOfUnit(this, part.interned, unit, table, dwarf);
       for (let entry = 0; entry < table.count; entry++) {
-        const kind = table.kinds[entry];
-        const key = table.names[entry] ?? noName;
-        if (kind !== entryKind.type || key === noName) continue;
+        if (table.kinds[entry] !== entryKind.type || table.names[entry] === noName) continue;
         part.ids.push(unit.dieId(table.positions[entry] ?? 0));
-        part.keys.push(key);
-        part.scopes.push(scope(table.parents[entry] ?? -1));
+        part.keys.push(table.names[entry] ?? noName);
+        part.scopes.push(scopes.around(entry));
       }
       let last = -1;
       for (const { entry } of table.functions()) {
         if (entry === last) continue;
         last = entry;
         functionIds.push(unit.dieId(table.positions[entry] ?? 0));
-        functionScopes.push(
-          table.names[entry] === noName
-            ? this.declaredScope(dwarf, unit, table.positions[entry] ?? 0)
-            : scope(table.parents[entry] ?? -1),
-        );
+        functionScopes.push(scopes.around(entry));
       }
       for (const entry of table.variables) {
         variableIds.push(unit.dieId(table.positions[entry] ?? 0));
-        const isElsewhere = table.names[entry] === noName;
-        variableScopes.push(
-          isElsewhere
-            ? this.declaredScope(dwarf, unit, table.positions[entry] ?? 0)
-            : scope(table.parents[entry] ?? -1),
-        );
+        variableScopes.push(scopes.around(entry));
       }
       yield { message: "Indexing types" };
     }
@@ -138,14 +116,8 @@ export class GlobalIndex {
   }
 
   /** A function that is defined apart from its declaration lies at the top: its scope is the declaration's. */
-  private declaredScope(dwarf: Dwarf, unit: Unit, position: number): number {
-    const die = new Die(unit);
-    if (!die.read(position)) return 0;
-    const target = die.reference(at.specification) ?? die.reference(at.abstractOrigin);
-    const name = target === undefined ? undefined : dwarf.qualifiedName(target);
-    if (name === undefined) return 0;
-    const start = name.length - lastSegment(name).length;
-    const text = start >= 2 ? name.slice(0, start - 2) : "";
+  /** The number of a scope, by its text. */
+  scopeNumber(text: string): number {
     let number = this.scopeNumbers.get(text);
     if (number === undefined) {
       number = this.scopeTexts.length;
@@ -153,6 +125,9 @@ export class GlobalIndex {
       this.scopeNumbers.set(text, number);
     }
     return number;
+  }
+  scopeText(number: number): string {
+    return this.scopeTexts[number] ?? "";
   }
 
   typesNamed(name: string): readonly TypeRef[] {
@@ -223,6 +198,71 @@ export class GlobalIndex {
   /** Variables outside of functions: vtables, statics, thread-locals. */
   get variables(): Float64Array {
     return this.variableIds;
+  }
+}
+
+const notKnown = 0xffffffff;
+
+/** The scopes of one unit's entries as numbers of the index. */
+class ScopesOfUnit {
+  private readonly known: Uint32Array;
+  private readonly die: Die;
+
+  constructor(
+    private readonly index: GlobalIndex,
+    /** Outer scope and name key -> scope, for all units with the same strings. */
+    private readonly interned: Map<number, number>,
+    private readonly unit: Unit,
+    private readonly table: UnitTable,
+    private readonly dwarf: Dwarf,
+  ) {
+    this.known = new Uint32Array(table.count).fill(notKnown);
+    this.die = new Die(unit);
+  }
+
+  /** The scope in which the entry is; of its declaration when it is defined apart from it, as methods are. */
+  around(entry: number): number {
+    const parent = this.table.parents[entry] ?? -1;
+    if (this.table.names[entry] !== noName || this.table.kinds[entry] === entryKind.type || parent >= 0)
+      return this.of(parent);
+    if (!this.die.read(this.table.positions[entry] ?? 0)) return 0;
+    const target = this.die.reference(at.specification) ?? this.die.reference(at.abstractOrigin);
+    if (target === undefined) return 0;
+    const declared = this.declared(target);
+    if (declared !== undefined) return declared;
+    const name = this.dwarf.qualifiedName(target) ?? "";
+    const start = name.length - lastSegment(name).length;
+    return this.index.scopeNumber(start >= 2 ? name.slice(0, start - 2) : "");
+  }
+
+  /** Most declarations are in the same unit and have their name. */
+  private declared(target: number): number | undefined {
+    const entry = this.table.entryAt(target - this.unit.dieId(0));
+    return entry >= 0 && this.table.names[entry] !== noName ? this.of(this.table.parents[entry] ?? -1) : undefined;
+  }
+
+  /** The number of the scope that the entry makes for what is inside it. */
+  private of(entry: number): number {
+    if (entry < 0) return 0;
+    const known = this.known[entry] ?? notKnown;
+    if (known !== notKnown) return known;
+    const key = this.table.names[entry] ?? noName;
+    let number: number;
+    if (key === noName) number = this.index.scopeNumber(this.dwarf.scopePath(this.unit, this.table, entry));
+    else {
+      const outer = this.of(this.table.parents[entry] ?? -1);
+      const pair = outer * 2 ** 32 + key;
+      const interned = this.interned.get(pair);
+      if (interned !== undefined) number = interned;
+      else {
+        const outerText = this.index.scopeText(outer);
+        const own = this.unit.space.names.text(key) ?? "";
+        number = this.index.scopeNumber(outerText === "" ? own : own === "" ? outerText : `${outerText}::${own}`);
+        this.interned.set(pair, number);
+      }
+    }
+    this.known[entry] = number;
+    return number;
   }
 }
 

@@ -1,3 +1,4 @@
+import { Cursor } from "../../bytes/cursor";
 import type { Abbreviations } from "./abbreviations";
 import { formSize } from "./abbreviations";
 import { at, form, tag } from "./constants";
@@ -254,9 +255,16 @@ export type RangesOf = (
 const lowestCode = 2;
 const highestAddress = Number.MAX_SAFE_INTEGER - 1;
 
+/** Grows while a unit is scanned and is used again for the next one. */
 class Growing {
   array = new Uint32Array(1024);
   length = 0;
+  start(): this {
+    // One huge unit should not hold its room for ever.
+    if (this.array.length > 1 << 22) this.array = new Uint32Array(1024);
+    this.length = 0;
+    return this;
+  }
   push(value: number): void {
     if (this.length === this.array.length) {
       const larger = new Uint32Array(this.length * 2);
@@ -270,6 +278,40 @@ class Growing {
   }
 }
 
+class GrowingDoubles {
+  private array = new Float64Array(1024);
+  private length = 0;
+  start(): this {
+    if (this.array.length > 1 << 22) this.array = new Float64Array(1024);
+    this.length = 0;
+    return this;
+  }
+  push(value: number): void {
+    if (this.length === this.array.length) {
+      const larger = new Float64Array(this.length * 2);
+      larger.set(this.array);
+      this.array = larger;
+    }
+    this.array[this.length++] = value;
+  }
+  take(): Float64Array {
+    return this.array.slice(0, this.length);
+  }
+}
+
+const scratch = {
+  positions: new Growing(),
+  parents: new Growing(),
+  names: new Growing(),
+  kinds: new Growing(),
+  codeEntries: new Growing(),
+  codeLows: new GrowingDoubles(),
+  codeHighs: new GrowingDoubles(),
+  argumentTargets: new Growing(),
+  argumentEntries: new Growing(),
+  variables: new Growing(),
+};
+
 /** One pass over a unit, 150-400 MB/s. Damage ends it: what was met until then is in the table. */
 export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
   const { bytes } = unit;
@@ -281,21 +323,27 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
   const end = bytes.length;
   const last = end - 4;
 
-  const positions = new Growing();
-  const parents = new Growing();
-  const names = new Growing();
-  const kinds = new Growing();
-  const codeEntries = new Growing();
-  const codeLows: number[] = [];
-  const codeHighs: number[] = [];
-  const argumentTargets = new Growing();
-  const argumentEntries = new Growing();
-  const variables = new Growing();
+  const positions = scratch.positions.start();
+  const parents = scratch.parents.start();
+  const names = scratch.names.start();
+  const kinds = scratch.kinds.start();
+  const codeEntries = scratch.codeEntries.start();
+  const codeLows = scratch.codeLows.start();
+  const codeHighs = scratch.codeHighs.start();
+  const argumentTargets = scratch.argumentTargets.start();
+  const argumentEntries = scratch.argumentEntries.start();
+  const variables = scratch.variables.start();
   let stack = new Int32Array(64);
   let depth = 0;
   let parent = -1;
   let position = unit.headerSize;
 
+  const cursor = new Cursor(bytes);
+  const moved = (to: number): Cursor => {
+    cursor.failed = false;
+    cursor.position = Math.min(to, end);
+    return cursor;
+  };
   const addCode = (entry: number, low: number, high: number): void => {
     if (low < lowestCode || high <= low || high > highestAddress) return;
     codeEntries.push(entry);
@@ -347,7 +395,7 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
         offset >= 0
           ? nameForm[number] === form.strp && attributes + offset <= last
             ? view.getUint32(attributes + offset, true)
-            : nameKeyAt(unit, bytes, view, nameForm[number] ?? 0, attributes + offset)
+            : nameKeyAt(unit, moved(attributes + offset), nameForm[number] ?? 0)
           : offset === nameUnknown && die.read(start)
             ? die.nameKey(at.name)
             : noName,
@@ -381,12 +429,12 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
   }
   return new UnitTable(
     positions.take(),
-    Int32Array.from(parents.take()),
+    new Int32Array(parents.take().buffer),
     names.take(),
     Uint8Array.from(kinds.take()),
     codeEntries.take(),
-    Float64Array.from(codeLows),
-    Float64Array.from(codeHighs),
+    codeLows.take(),
+    codeHighs.take(),
     argumentTargets.take(),
     argumentEntries.take(),
     variables.take(),

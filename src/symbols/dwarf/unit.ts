@@ -232,6 +232,15 @@ export interface UnitRoot {
 /** Bytes of the unit read to decode its first DIE alone. */
 const headWindow = 1024;
 
+/** A little-endian number of 4 or 8 bytes; `undefined` when there are fewer. */
+function wordOf(bytes: Uint8Array | undefined, size: number): number | undefined {
+  if (bytes?.length !== size) return undefined;
+  const word = (at: number): number =>
+    ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)) >>>
+    0;
+  return size === 8 ? word(4) * 2 ** 32 + word(0) : word(0);
+}
+
 export class Unit implements Encoding {
   readonly offset: number;
   readonly end: number;
@@ -353,19 +362,14 @@ export class Unit implements Encoding {
   /** Address number `index` of the unit's part of `.debug_addr`. */
   indexedAddress(index: number): number | undefined {
     const section = this.space.sections.addr;
-    const bytes = section?.read(this.root.addrBase + index * this.addressSize, this.addressSize);
-    if (bytes?.length !== this.addressSize) return undefined;
-    const cursor = new Cursor(bytes);
-    return this.addressSize === 8 ? cursor.u64() : cursor.u32();
+    const size = this.addressSize;
+    return wordOf(section?.read(this.root.addrBase + index * size, size), size);
   }
 
   /** Key of string number `index` of the unit's part of `.debug_str_offsets`. */
   indexedString(index: number): number | undefined {
     const size = this.offsetSize;
-    const bytes = this.space.sections.strOffsets?.read(this.root.strOffsetsBase + index * size, size);
-    if (bytes?.length !== size) return undefined;
-    const cursor = new Cursor(bytes);
-    return size === 8 ? cursor.u64() : cursor.u32();
+    return wordOf(this.space.sections.strOffsets?.read(this.root.strOffsetsBase + index * size, size), size);
   }
 
   lineString(offset: number): string | undefined {
