@@ -110,6 +110,8 @@ export interface Wait {
   /** For a person, short: "mutex 0x..dba0, 2 waiters ahead", "fd 12 to be readable", "due in 12.4 s". Without holders: these are added by the analysis. */
   readonly text: string;
   readonly resource?: Address;
+  /** What waiters queue at, when that is another object than `resource` (the semaphore in a Mutex). */
+  readonly key?: Address;
   /** The task that is waited for (join). */
   readonly task?: TaskKey;
   /** Tasks any of which ends the wait (JoinSet). */

@@ -1,33 +1,128 @@
-import type { Evidence } from "../../base/evidence";
+import type { Address } from "../../base/brand";
 import type { Work } from "../../base/work";
-import type { SourcePosition } from "../../symbols/type-model";
 import type { ChainContext } from "../chains/await-tree";
 import type { AsyncWorld, AwaitNode, TaskKey } from "../model";
-import { fillHolders } from "./holders";
+import { isBlocked, pollingThreads } from "./blocked-threads";
+import { channelEnds } from "./channel-ends";
+import type { ChannelEnds } from "./channel-ends";
+import { factsOfTree, weighLocks, withHolders } from "./holders";
+import type { Lock } from "./holders";
+import { idleWaits } from "./idle-futures";
+import type { IdleWait } from "./idle-futures";
+import type { Analysis, Resource, TaskFacts, Verdict, VerdictKind } from "./model";
+import { stuckTasks } from "./progress";
+import { stackHolds } from "./stack-holds";
+import { closedChannels, fullChannels } from "./verdicts/channels";
+import { herds, overdueTimers } from "./verdicts/crowds";
+import { deadlocks } from "./verdicts/deadlock";
+import type { Findings } from "./verdicts/findings";
+import { futurelocks } from "./verdicts/futurelock";
+import { neverReleased } from "./verdicts/locks";
+import { lostWakeups } from "./verdicts/unwakeable";
+import { busyWorkers } from "./verdicts/workers";
+import { unwakeableTasks, withWakers } from "./wakers";
 
-/** What is wrong with the program, as far as its tasks tell. */
-export interface Verdict {
-  /** "deadlock", "futurelock", "lost wakeup", "blocked workers", ... */
-  readonly kind: string;
-  readonly summary: string;
-  readonly tasks: readonly TaskKey[];
-  readonly details?: readonly { readonly text: string; readonly task?: TaskKey; readonly location?: SourcePosition }[];
-  readonly evidence: Evidence;
-}
+export type { Analysis, Verdict, VerdictDetail } from "./model";
 
-export interface Analysis {
-  /** Most certain and most urgent first. */
-  readonly verdicts: readonly Verdict[];
-  /** The chains again, with the holders of what they wait for. */
-  readonly chains: ReadonlyMap<TaskKey, AwaitNode>;
-}
-
-/** Looks at all tasks together: who holds what others wait for, and what follows from it. */
+/**
+ * Looks at all tasks together: who holds what others wait for, who can still go on, and what is wrong. Linear in the number of tasks, but for the
+ * search of circles, which is linear in the edges.
+ */
 export function* analyse(
-  _context: ChainContext,
-  _world: AsyncWorld,
+  context: ChainContext,
+  world: AsyncWorld,
   chains: ReadonlyMap<TaskKey, AwaitNode>,
 ): Work<Analysis> {
   yield { message: "Looking for who holds what" };
-  return { verdicts: [], chains: fillHolders(chains) };
+  const tasks = new Map<TaskKey, TaskFacts>();
+  const idle = new Map<TaskKey, readonly IdleWait[]>();
+  const read = { threads: 0 };
+  for (const [index, task] of world.tasks.entries()) {
+    const tree = chains.get(task.key);
+    if (tree === undefined) continue;
+    const facts = factsOfTree(task, tree);
+    const onStack = task.state === "running" ? stackHolds(context, task, tree, read) : [];
+    tasks.set(task.key, onStack.length === 0 ? facts : { ...facts, holds: [...facts.holds, ...onStack] });
+    if (task.state === "suspended") {
+      const waits = idleWaits(context, task, tree);
+      if (waits.length > 0) idle.set(task.key, waits);
+    }
+    if (index % 256 === 255) yield { message: "Looking for who holds what", fraction: index / world.tasks.length };
+  }
+  const extra = [...idle].flatMap(([task, waits]) => waits.map((each) => ({ wait: each.wait, node: each.node, task })));
+  const locks = weighLocks(context, [...tasks.values()], extra);
+  yield { message: "Looking for who can go on" };
+  const unwakeable = unwakeableTasks(context, world);
+  const polling = pollingThreads(context, world, locks);
+  const blockedPolls = new Map<TaskKey, readonly TaskKey[]>(
+    polling.filter((each) => isBlocked(each.wait)).map((each) => [each.task.key, each.holders]),
+  );
+  const stuck = stuckTasks({ context, locks, tasks, unwakeable, blockedPolls });
+  let ends: ChannelEnds | undefined;
+  const findings: Findings = {
+    context,
+    world,
+    tasks,
+    locks,
+    stuck,
+    unwakeable,
+    idle,
+    polling,
+    ends: () => (ends ??= channelEnds(context, tasks.values())),
+  };
+  yield { message: "Looking for what is wrong" };
+  const verdicts = judge(findings);
+  const rewritten = new Map<TaskKey, AwaitNode>();
+  for (const [key, facts] of tasks) rewritten.set(key, withWakers(withHolders(context, facts, locks), key, unwakeable));
+  return { chains: rewritten, verdicts, resources: resourcesOf(locks) };
+}
+
+const order: readonly VerdictKind[] = [
+  "deadlock",
+  "futurelock",
+  "lost wakeup",
+  "blocked workers",
+  "full channel",
+  "closed channel",
+  "semaphore exhausted",
+  "lock never released",
+  "starving task",
+  "overdue timers",
+  "herd",
+];
+const gradeRank = { verified: 0, inferred: 1, unknown: 2 } as const;
+
+function judge(findings: Findings): Verdict[] {
+  const circles = deadlocks(findings);
+  const futures = futurelocks(findings);
+  const told = new Set<TaskKey>([...circles, ...futures].flatMap((verdict) => verdict.tasks));
+  const all = [
+    ...circles,
+    ...futures,
+    ...lostWakeups(findings),
+    ...busyWorkers(findings),
+    ...fullChannels(findings),
+    ...closedChannels(findings),
+    ...neverReleased(findings, told),
+    ...overdueTimers(findings),
+    ...herds(findings),
+  ];
+  return all.sort(
+    (a, b) =>
+      order.indexOf(a.kind) - order.indexOf(b.kind) || gradeRank[a.evidence.grade] - gradeRank[b.evidence.grade],
+  );
+}
+
+function resourcesOf(locks: ReadonlyMap<Address, Lock>): Resource[] {
+  const found: Resource[] = [];
+  for (const lock of locks.values()) {
+    found.push({
+      address: lock.address,
+      kind: lock.kind,
+      holders: lock.result.holders,
+      waiters: [...new Set(lock.waiters.map((each) => each.task))],
+      evidence: lock.result.evidence,
+    });
+  }
+  return found.sort((a, b) => b.waiters.length - a.waiters.length);
 }

@@ -1,39 +1,314 @@
+import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
-import type { AwaitNode, Hold, TaskKey, Wait } from "../model";
+import { inferred, unknown, verified } from "../../base/evidence";
+import type { Evidence } from "../../base/evidence";
+import type { ChainContext } from "../chains/context";
+import { holdsIn, waitsIn } from "../chains/await-tree";
+import type { AwaitNode, Hold, TaskKey, Wait, WaitKind } from "../model";
+import { semaphoreFacts } from "../waits/tokio/semaphore";
+import type { SemaphoreFacts } from "../waits/tokio/semaphore";
+import type { PlacedHold, PlacedWait, TaskFacts } from "./model";
 
-/** Which tasks hold each resource, from the guards in their suspended locals. */
-export function holdersByResource(
-  chains: ReadonlyMap<TaskKey, AwaitNode>,
-): ReadonlyMap<Address, readonly { readonly task: TaskKey; readonly hold: Hold }[]> {
-  const holders = new Map<Address, { task: TaskKey; hold: Hold }[]>();
-  const visit = (task: TaskKey, node: AwaitNode): void => {
-    for (const hold of node.holds ?? []) {
-      const list = holders.get(hold.resource);
-      if (list === undefined) holders.set(hold.resource, [{ task, hold }]);
-      else list.push({ task, hold });
+export interface LockHolders {
+  /** Who has it, as far as it can be said. */
+  readonly holders: readonly TaskKey[];
+  /** Tasks of which one has it, when a dead guard cannot be told from a live one. */
+  readonly candidates: readonly TaskKey[];
+  readonly evidence: Evidence;
+}
+
+interface Candidate extends PlacedHold {
+  readonly task: TaskKey;
+}
+interface Waiter extends PlacedWait {
+  readonly task: TaskKey;
+}
+
+export interface Lock {
+  readonly address: Address;
+  readonly kind: WaitKind;
+  readonly waiters: readonly Waiter[];
+  readonly candidates: readonly Candidate[];
+  readonly result: LockHolders;
+}
+
+const lockKinds = new Set<WaitKind>(["mutex", "rwlock-read", "rwlock-write", "once-cell", "semaphore"]);
+export const isLockKind = (kind: WaitKind): boolean => lockKinds.has(kind);
+
+export const factsOfTree = (task: TaskFacts["task"], tree: AwaitNode): TaskFacts => ({
+  task,
+  tree,
+  holds: [...holdsIn(tree)],
+  waits: [...waitsIn(tree)],
+});
+
+/** One address for a lock, however it was met: the Mutex rather than the semaphore inside of it. */
+export const lockAddress = (
+  context: ChainContext,
+  each: { readonly resource?: Address; readonly key?: Address },
+): Address | undefined => {
+  const key = each.key ?? each.resource;
+  return key === undefined ? undefined : (context.owners.get(key) ?? each.resource);
+};
+
+/**
+ * Who holds each lock that somebody waits for or seems to hold. The guards in suspended locals are weighed against what the lock says of
+ * itself: how many permits are out, and to whom the queue has already handed some.
+ */
+export function weighLocks(
+  context: ChainContext,
+  tasks: readonly TaskFacts[],
+  extra: readonly Waiter[],
+): Map<Address, Lock> {
+  const waiters = new Map<Address, Waiter[]>();
+  const candidates = new Map<Address, Candidate[]>();
+  const keys = new Map<Address, Address>();
+  const note = <T>(
+    map: Map<Address, T[]>,
+    each: { readonly resource?: Address; readonly key?: Address },
+    value: T,
+  ): void => {
+    const address = lockAddress(context, each);
+    if (address === undefined) return;
+    if (each.key !== undefined) keys.set(address, each.key);
+    const list = map.get(address);
+    if (list === undefined) map.set(address, [value]);
+    else list.push(value);
+  };
+  for (const facts of tasks) {
+    for (const placed of facts.waits)
+      if (isLockKind(placed.wait.kind)) note(waiters, placed.wait, { ...placed, task: facts.task.key });
+    for (const placed of deepest(context, facts.holds))
+      note(candidates, placed.hold, { ...placed, task: facts.task.key });
+  }
+  for (const each of extra) note(waiters, each.wait, each);
+  const locks = new Map<Address, Lock>();
+  for (const address of new Set([...waiters.keys(), ...candidates.keys()])) {
+    const waiting = waiters.get(address) ?? [];
+    const holding = candidates.get(address) ?? [];
+    waiting.sort((a, b) => (a.wait.numbers?.["position"] ?? Infinity) - (b.wait.numbers?.["position"] ?? Infinity));
+    const kind = kindOf(waiting, holding);
+    const semaphore = context.semaphores.get(keys.get(address) ?? address);
+    const facts = semaphore === undefined ? undefined : semaphoreFacts(context, semaphore);
+    locks.set(address, {
+      address,
+      kind,
+      waiters: waiting,
+      candidates: holding,
+      result: judge(kind, waiting, holding, facts, isOnAStack(context, address)),
+    });
+  }
+  return locks;
+}
+
+/** A guard that was moved into a future further down leaves its bytes above: the deepest place is the live one. */
+export function deepest(context: ChainContext, holds: readonly PlacedHold[]): PlacedHold[] {
+  const best = new Map<string, PlacedHold>();
+  for (const placed of holds) {
+    const key = `${placed.hold.kind} ${lockAddress(context, placed.hold) ?? 0}`;
+    const known = best.get(key);
+    if (known === undefined || placed.depth > known.depth) best.set(key, placed);
+  }
+  return [...best.values()];
+}
+
+function kindOf(waiters: readonly Waiter[], candidates: readonly Candidate[]): WaitKind {
+  return waiters[0]?.wait.kind ?? candidates[0]?.hold.kind ?? "unknown";
+}
+
+/** A waiter to whom the lock has been handed but that was not polled since. */
+const isGranted = ({ wait }: Waiter): boolean =>
+  wait.numbers?.["missing"] === 0 && wait.numbers["position"] === undefined && wait.numbers["wanted"] !== undefined;
+
+const deadGuard = "a guard that was dropped or moved leaves its bytes: which of them is live is not recorded";
+
+function judge(
+  kind: WaitKind,
+  waiters: readonly Waiter[],
+  candidates: readonly Candidate[],
+  facts: SemaphoreFacts | undefined,
+  hidden: boolean,
+): LockHolders {
+  if (kind === "semaphore") return judgeSemaphore(candidates);
+  if (kind === "rwlock-read" || kind === "rwlock-write") return judgeRwLock(waiters, candidates, facts, hidden);
+  if (facts !== undefined && facts.free > 0) return nobody("the lock says that it is free");
+  const granted = waiters.find(isGranted);
+  if (granted !== undefined) {
+    return {
+      holders: [granted.task],
+      candidates: [],
+      evidence: verified("the lock was handed to this task's queued future, which has not been polled since"),
+    };
+  }
+  return exclusive(candidates, hidden);
+}
+
+const nobody = (why: string): LockHolders => ({ holders: [], candidates: [], evidence: verified(why) });
+
+function exclusive(candidates: readonly Candidate[], hidden: boolean): LockHolders {
+  const tasks = [...new Set(candidates.map((each) => each.task))];
+  if (tasks.length === 0)
+    return { holders: [], candidates: [], evidence: unknown("no guard of this lock was found in a suspended task") };
+  if (tasks.length > 1) return { holders: [], candidates: tasks, evidence: unknown(deadGuard) };
+  const local = candidates[0]?.hold.local ?? "";
+  return {
+    holders: tasks,
+    candidates: [],
+    evidence: hidden
+      ? inferred(`the only guard of this lock in a suspended task (${local}); a running thread refers to the lock too`)
+      : verified(`the lock is taken, and the only guard of it is in this task (${local})`),
+  };
+}
+
+/**
+ * Read permits are one each, a writer takes all: what is out tells readers from a writer. The first waiter keeps what it has gathered so far.
+ */
+function judgeRwLock(
+  waiters: readonly Waiter[],
+  candidates: readonly Candidate[],
+  facts: SemaphoreFacts | undefined,
+  hidden: boolean,
+): LockHolders {
+  const readers = candidates.filter((each) => each.hold.kind === "rwlock-read");
+  const writers = candidates.filter((each) => each.hold.kind === "rwlock-write");
+  const most = Math.max(
+    0,
+    ...waiters.filter((each) => each.wait.kind === "rwlock-write").map((each) => each.wait.numbers?.["wanted"] ?? 0),
+  );
+  const first = waiters.find((each) => each.wait.numbers?.["position"] === 1);
+  if (facts !== undefined && facts.free > 0 && waiters.length === 0) {
+    // Free permits: no writer has it; how many readers is not known without the lock's own maximum.
+    return sharedBy(readers, undefined);
+  }
+  if (first?.wait.kind === "rwlock-write" && most > 0) {
+    const out = first.wait.numbers?.["missing"] ?? most;
+    if (out < most) return sharedBy(readers, out);
+    return writers.length === 0 && readers.length > 0 ? sharedBy(readers, undefined) : exclusive(writers, hidden);
+  }
+  if (writers.length > 0 && readers.length === 0) return exclusive(writers, hidden);
+  if (first?.wait.kind === "rwlock-read" && (facts === undefined || facts.free === 0))
+    return exclusive(writers, hidden);
+  return readers.length > 0 ? sharedBy(readers, undefined) : exclusive(writers, hidden);
+}
+
+function sharedBy(readers: readonly Candidate[], out: number | undefined): LockHolders {
+  const tasks = [...new Set(readers.map((each) => each.task))];
+  if (tasks.length === 0)
+    return { holders: [], candidates: [], evidence: unknown("no guard of this lock was found in a suspended task") };
+  if (out !== undefined && readers.length > out)
+    return {
+      holders: [],
+      candidates: tasks,
+      evidence: unknown(`${out} readers have it, and ${readers.length} guards were found: ${deadGuard}`),
+    };
+  if (out !== undefined && readers.length === out)
+    return {
+      holders: tasks,
+      candidates: [],
+      evidence: verified(`the lock says that ${out} have it, as many as guards were found`),
+    };
+  return {
+    holders: tasks,
+    candidates: [],
+    evidence: inferred("guards in saved locals; how many have the lock is not told"),
+  };
+}
+
+function judgeSemaphore(candidates: readonly Candidate[]): LockHolders {
+  const tasks = [...new Set(candidates.map((each) => each.task))];
+  if (tasks.length === 0)
+    return { holders: [], candidates: [], evidence: unknown("no permit of it was found in a suspended task") };
+  return {
+    holders: tasks,
+    candidates: [],
+    evidence: inferred("permits in saved locals; how many there are in all is not recorded"),
+  };
+}
+
+/** The lock's address lies on the live part of a stack of a thread that runs a task or a closure: a guard may be there. */
+function isOnAStack(context: ChainContext, address: Address): boolean {
+  return stackWords(context).has(address);
+}
+
+const wordsOf = new WeakMap<ChainContext, ReadonlySet<number>>();
+const maxStackBytes = 1 << 20;
+
+function stackWords(context: ChainContext): ReadonlySet<number> {
+  const known = wordsOf.get(context);
+  if (known !== undefined) return known;
+  const words = new Set<number>();
+  const { snapshot } = context.program;
+  const busy = new Set(
+    context.tasks.filter((task) => task.state === "running" && task.kind !== "worker").map((task) => task.thread),
+  );
+  for (const thread of snapshot.threads) {
+    if (!busy.has(thread.id) || thread.registers === undefined) continue;
+    const sp = thread.registers.values[thread.registers.arch === "aarch64" ? 31 : 7];
+    if (sp === undefined || sp >= 1n << 53n) continue;
+    const high = thread.stack?.high ?? Number(sp) + maxStackBytes;
+    const length = Math.min(maxStackBytes, Math.max(0, high - Number(sp)));
+    const bytes = snapshot.memory.readSome(Number(sp) as Address, length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const skew = (8 - (Number(sp) % 8)) % 8;
+    for (let at = skew; at + 8 <= bytes.length; at += 8) {
+      const upper = view.getUint32(at + 4, true);
+      if (upper !== 0 && upper < 1 << 21) words.add(upper * 2 ** 32 + view.getUint32(at, true));
     }
-    for (const child of node.children) visit(task, child);
-  };
-  for (const [task, chain] of chains) visit(task, chain);
-  return holders;
+  }
+  wordsOf.set(context, words);
+  return words;
 }
 
-/** The chains with `holders` in each wait whose resource some task is known to hold. Chains that change in nothing are the same objects. */
-export function fillHolders(chains: ReadonlyMap<TaskKey, AwaitNode>): ReadonlyMap<TaskKey, AwaitNode> {
-  const holders = holdersByResource(chains);
-  if (holders.size === 0) return chains;
-  const filled = (node: AwaitNode): AwaitNode => {
-    const children = node.children.map(filled);
-    const isSame = children.every((child, index) => child === node.children[index]);
-    const wait = node.waitsFor === undefined ? undefined : withHolders(node.waitsFor);
-    if (isSame && wait === node.waitsFor) return node;
-    return { ...node, children, ...(wait === undefined ? {} : { waitsFor: wait }) };
+/** The chain with holders in its waits, and only the holds that were not refuted. */
+export function withHolders(context: ChainContext, facts: TaskFacts, locks: ReadonlyMap<Address, Lock>): AwaitNode {
+  const live = new Set(deepest(context, facts.holds).map((each) => each.hold));
+  const rewrite = (node: AwaitNode): AwaitNode => {
+    const children = node.children.map(rewrite);
+    const waitsFor = node.waitsFor === undefined ? undefined : waitWith(context, node.waitsFor, locks);
+    const holds = node.holds
+      ?.filter((hold) => live.has(hold))
+      .map((hold) => holdWith(context, facts.task.key, hold, locks))
+      .filter((hold) => hold !== undefined);
+    const { holds: _holds, waitsFor: _waits, ...rest } = node;
+    return {
+      ...rest,
+      children,
+      ...(waitsFor === undefined ? {} : { waitsFor }),
+      ...(holds === undefined || holds.length === 0 ? {} : { holds }),
+    };
   };
-  const withHolders = (wait: Wait): Wait => {
-    const found = wait.resource === undefined ? undefined : holders.get(wait.resource);
-    if (found === undefined || wait.holders !== undefined) return wait;
-    const certain = found.filter(({ hold }) => hold.evidence.grade === "verified");
-    return certain.length === 0 ? wait : { ...wait, holders: [...new Set(certain.map(({ task }) => task))] };
-  };
-  return new Map([...chains].map(([task, chain]) => [task, filled(chain)]));
+  return rewrite(facts.tree);
 }
+
+function waitWith(context: ChainContext, wait: Wait, locks: ReadonlyMap<Address, Lock>): Wait {
+  if (!isLockKind(wait.kind)) return wait;
+  const address = lockAddress(context, wait);
+  const lock = address === undefined ? undefined : locks.get(address);
+  if (address === undefined || lock === undefined) return wait;
+  const { result } = lock;
+  // Two tasks may be waiting for each other's turn only: a waiter is not its own holder.
+  const text =
+    result.candidates.length > 0
+      ? `${wait.text}, held by task ${result.candidates.slice(0, 4).join(" or ")}`
+      : wait.text;
+  const base = { ...wait, resource: address, text };
+  return result.holders.length === 0 ? base : { ...base, holders: result.holders };
+}
+
+function holdWith(
+  context: ChainContext,
+  task: TaskKey,
+  hold: Hold,
+  locks: ReadonlyMap<Address, Lock>,
+): Hold | undefined {
+  const address = lockAddress(context, hold);
+  const lock = address === undefined ? undefined : locks.get(address);
+  if (address === undefined || lock === undefined) return hold;
+  const { result } = lock;
+  if (result.holders.includes(task)) return { ...hold, resource: address, evidence: result.evidence };
+  if (result.candidates.includes(task)) return { ...hold, resource: address, evidence: unknown(deadGuard) };
+  // Somebody else has it for certain: what lies here is dead.
+  return result.evidence.grade === "verified" ? undefined : { ...hold, resource: address };
+}
+
+export const lockText = (lock: Lock): string => `${lock.kind} ${hex(lock.address)}`;

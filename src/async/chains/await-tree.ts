@@ -40,6 +40,10 @@ export function awaitTree(context: ChainContext, task: Task): AwaitNode | undefi
   return walk.node(task.future, undefined, 0);
 }
 
+/** The tree below a future that belongs to the task but is not on the way of its polls: a local that is a future. */
+export const futureTree = (context: ChainContext, task: Task, future: Place): AwaitNode =>
+  new Walk(context, task).node(future, undefined, 0);
+
 class Walk {
   private nodes = 0;
   private readonly onPath = new Set<string>();
@@ -65,7 +69,14 @@ class Walk {
         const { type, path } = factsAt(this.context, place);
         const coroutine = isCoroutineType(type) ? coroutineAt(place) : undefined;
         if (coroutine !== undefined && isFailure(coroutine)) return this.broken(place, coroutine.problem);
-        const frame: Frame = { place, type, path, parent: outer, ...(coroutine === undefined ? {} : { coroutine }), ...(wakerData === undefined ? {} : { wakerData }) };
+        const frame: Frame = {
+          place,
+          type,
+          path,
+          parent: outer,
+          ...(coroutine === undefined ? {} : { coroutine }),
+          ...(wakerData === undefined ? {} : { wakerData }),
+        };
         if (++this.nodes > maxNodes) return this.broken(place, `more than ${maxNodes} futures in one task`);
         if (depth >= maxDepth) return this.broken(place, `more than ${maxDepth} futures inside each other`);
         const { step, declined } = this.stepOf(frame);
@@ -106,7 +117,8 @@ class Walk {
     const { place, type } = frame;
     const { state } = coroutine;
     const suspended = state.kind === "suspended";
-    const position = suspended || state.kind === "unresumed" ? awaitPosition(this.context, frame, coroutine) : undefined;
+    const position =
+      suspended || state.kind === "unresumed" ? awaitPosition(this.context, frame, coroutine) : undefined;
     const holds = suspended ? holdsOf(this.context, frame, coroutine) : [];
     const children: AwaitNode[] = [];
     if (suspended) {
@@ -121,9 +133,7 @@ class Walk {
       name: displayName(type.name, selfType),
       type: type.name,
       state: state.name,
-      ...(position === undefined
-        ? {}
-        : { position: position.at, positionEvidence: this.aged(position.evidence) }),
+      ...(position === undefined ? {} : { position: position.at, positionEvidence: this.aged(position.evidence) }),
       ...(coroutine.body === undefined ? {} : { body: coroutine.body }),
       size: type.size,
       ...(finished ? { finished: true } : {}),
@@ -135,7 +145,12 @@ class Walk {
     };
   }
 
-  private stepNode(frame: Frame, step: Exclude<DecidedStep, { kind: "through" }>, depth: number, declined?: string): AwaitNode {
+  private stepNode(
+    frame: Frame,
+    step: Exclude<DecidedStep, { kind: "through" }>,
+    depth: number,
+    declined?: string,
+  ): AwaitNode {
     const { place, type } = frame;
     const coroutine = frame.coroutine;
     const position =
@@ -175,7 +190,8 @@ class Walk {
     const shown = branches.slice(0, maxBranches);
     const children: AwaitNode[] = shown.map((branch) => {
       const label = branch.label === undefined ? {} : { branch: `${name} ${branch.label}` };
-      if (branch.finished === true || branch.future === undefined) return { ...this.plainBranch(frame, branch), ...label };
+      if (branch.finished === true || branch.future === undefined)
+        return { ...this.plainBranch(frame, branch), ...label };
       return { ...this.node(branch.future, frame, depth + 1, branch.wakerData ?? frame.wakerData), ...label };
     });
     if (branches.length > shown.length) {

@@ -20,6 +20,8 @@ export interface TypeFacts {
   readonly entry: FutureEntry | undefined;
   /** Set by the future-like test; absent while not asked, or when the answer was cut by a bound. */
   futureLike?: boolean;
+  /** Whether a value of the type can hold one that a search looks for, by the search's name. */
+  contains?: Map<string, boolean>;
   /** Where a macro's await stands in the program's own file, by state index. */
   macroPositions?: Map<number, SourcePosition | undefined>;
 }
@@ -38,6 +40,9 @@ export interface ChainContext {
   factsOf(module: LoadedModule, type: TypeRef): TypeFacts;
   /** The owner of a lock's queue (a Mutex of its Semaphore), where the walk has met it: two names of one resource. */
   readonly owners: Map<Address, Address>;
+  /** The semaphores that futures or guards were seen at, by address. */
+  readonly semaphores: Map<Address, Place>;
+  readonly world: AsyncWorld;
   /** What the walks could not read, so far. */
   problems(): readonly Problem[];
   report(problem: Problem): void;
@@ -78,6 +83,8 @@ export function createChainContext(
       return known;
     },
     owners: new Map(),
+    semaphores: new Map(),
+    world,
     problems: () => log.list(),
     report: (problem) => log.add(problem),
     stackOf,

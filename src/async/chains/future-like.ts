@@ -103,7 +103,8 @@ export function isTraitObjectPointer(module: LoadedModule, type: Type): boolean 
   if (type.kind !== "struct" || type.members.length !== 2) return false;
   const pointer = type.members.find((each) => each.name === "pointer");
   if (pointer === undefined || !type.members.some((each) => each.name === "vtable")) return false;
-  if (pointsAtTraitObject.test(type.name) || futureObject.test(type.name)) return !type.name.startsWith("alloc::sync::");
+  if (pointsAtTraitObject.test(type.name) || futureObject.test(type.name))
+    return !type.name.startsWith("alloc::sync::");
   const target = module.symbols.type(pointer.type);
   return target.kind === "pointer" && target.target !== undefined
     ? pointsAtTraitObject.test(module.symbols.type(target.target).name)

@@ -26,7 +26,8 @@ export function awaitPosition(
   const { state, body } = coroutine;
   const declared = state.position;
   if (declared === undefined) return undefined;
-  if (state.kind !== "suspended") return { at: declared, evidence: verified("the first line of the body, as the debug information has it") };
+  if (state.kind !== "suspended")
+    return { at: declared, evidence: verified("the first line of the body, as the debug information has it") };
   if (body === undefined || declared.file === body.file) {
     return { at: declared, evidence: verified("the debug information's line for this await") };
   }
@@ -38,7 +39,9 @@ export function awaitPosition(
   const macro = declared.file.replace(/^.*[\\/]/, "");
   return {
     at: call,
-    evidence: inferred(`the await is inside a macro (${macro}:${declared.line}); the line with most of its code that no other await has`),
+    evidence: inferred(
+      `the await is inside a macro (${macro}:${declared.line}); the line with most of its code that no other await has`,
+    ),
   };
 }
 
@@ -66,7 +69,9 @@ function macroCall(frame: Frame, coroutine: CoroutineValue): SourcePosition | un
   const isFree = ({ file, line }: SourcePosition): boolean =>
     file === body.file && line >= low && line <= high && !claimed.has(line);
   const line =
-    callOfInlined(frame, state.position?.file, isFree) ?? callOfClosure(frame, coroutine, isFree) ?? ownLine(frame, body, isFree);
+    callOfInlined(frame, state.position?.file, isFree) ??
+    callOfClosure(frame, coroutine, isFree) ??
+    ownLine(frame, body, isFree);
   return line === undefined ? undefined : { file: body.file, line };
 }
 
@@ -130,7 +135,8 @@ function ownLine(frame: Frame, body: BodyBounds, isFree: Test): number | undefin
   for (const code of symbols.functionsNamed(functionName(frame.type.name)).slice(0, maxInstances)) {
     for (const row of symbols.lineRows(code.low, code.high)) {
       const { line } = row.position;
-      if (isFree(row.position) && (body.first === body.last || (line !== body.first && line !== body.last))) lines.add(line);
+      if (isFree(row.position) && (body.first === body.last || (line !== body.first && line !== body.last)))
+        lines.add(line);
     }
   }
   return lines.most();

@@ -1,4 +1,13 @@
-import { dynTarget, isFailure, asOption, activeVariant, memberPlace, membersOf, tryDeref, typeOf } from "../../rust/place";
+import {
+  dynTarget,
+  isFailure,
+  asOption,
+  activeVariant,
+  memberPlace,
+  membersOf,
+  tryDeref,
+  typeOf,
+} from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { ChainContext } from "./context";
 import { pathAt } from "./context";
@@ -18,7 +27,8 @@ export interface SeekOptions {
 }
 
 /** Where a search never goes: a runtime is reachable from everything, and everything from a runtime. */
-const dead = /^(?:tokio::runtime::(?:scheduler|handle|blocking|context|driver|task|builder)::|tracing|std::sys::thread|core::fmt)/;
+const dead =
+  /^(?:tokio::runtime::(?:scheduler|handle|blocking|context|driver|task|builder)::|tracing|std::sys::thread|core::fmt)/;
 
 /**
  * The first value with one of these type paths that is reachable from `start`, nearest first. Members, wrappers, the active variant of an
@@ -83,7 +93,11 @@ function inside(context: ChainContext, place: Place, options: SeekOptions): Plac
         return isFailure(target) ? [] : [target];
       }
       if (path === "alloc::sync::Weak" || path === "alloc::rc::Weak") return [];
-      if (options.dynamic === true && type.members.length === 2 && type.members.some((each) => each.name === "vtable")) {
+      if (
+        options.dynamic === true &&
+        type.members.length === 2 &&
+        type.members.some((each) => each.name === "vtable")
+      ) {
         const target = dynTarget(place);
         return isFailure(target) ? [] : [target.place];
       }

@@ -21,7 +21,9 @@ export function selfTypeName(frame: Frame): string | undefined {
   for (let around = frame.parent; around !== undefined; around = around.parent) {
     if (around.coroutine === undefined) continue;
     const method = frame.type.name.indexOf("::{async_");
-    return method > 0 && around.type.name.startsWith(frame.type.name.slice(0, method)) ? selfTypeName(around) : undefined;
+    return method > 0 && around.type.name.startsWith(frame.type.name.slice(0, method))
+      ? selfTypeName(around)
+      : undefined;
   }
   return undefined;
 }

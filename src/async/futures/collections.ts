@@ -1,6 +1,15 @@
 import type { Address } from "../../base/brand";
 import { inferred, verified } from "../../base/evidence";
-import { activeVariant, asOption, isFailure, member, path, readPointer, readUnsigned, tryDeref } from "../../rust/place";
+import {
+  activeVariant,
+  asOption,
+  isFailure,
+  member,
+  path,
+  readPointer,
+  readUnsigned,
+  tryDeref,
+} from "../../rust/place";
 import type { Place } from "../../rust/place";
 import { seek } from "../chains/seek";
 import type { ChainContext } from "../chains/context";
@@ -52,10 +61,15 @@ function unordered(context: ChainContext, set: Place): Unordered | undefined {
   for (const node of nodes.reverse()) {
     const slot = path(node, ["future"]);
     const option = slot === undefined ? undefined : asOption(unwrapCell(slot));
-    if (option !== undefined && !isFailure(option) && option.kind === "some") live.push({ future: option.value, node: node.address });
+    if (option !== undefined && !isFailure(option) && option.kind === "some")
+      live.push({ future: option.value, node: node.address });
   }
   return {
-    branches: live.map(({ future, node }, index) => ({ future, wakerData: node, label: `${index + 1} of ${live.length}` })),
+    branches: live.map(({ future, node }, index) => ({
+      future,
+      wakerData: node,
+      label: `${index + 1} of ${live.length}`,
+    })),
     complete,
     counted,
   };
@@ -81,7 +95,11 @@ function unorderedStep(name: string, find: (reading: Reading) => Place | undefin
       name,
       branches: found.branches,
       evidence: found.complete
-        ? verified(found.counted === undefined ? "the list of its futures, to its end" : `the list of its futures, ${found.counted} as its head counts`)
+        ? verified(
+            found.counted === undefined
+              ? "the list of its futures, to its end"
+              : `the list of its futures, ${found.counted} as its head counts`,
+          )
         : inferred(`the list of its futures breaks off after ${found.branches.length}`),
       ...(found.branches.length === 0 && found.complete ? { finished: true } : {}),
     };
@@ -93,7 +111,10 @@ const inField =
   ({ context, frame }: Reading): Place | undefined => {
     for (const name of names) {
       const field = path(frame.place, [name]);
-      const found = field === undefined ? undefined : seek(context, field, unorderedPath, { depth: 8, budget: 40, borrowed: false });
+      const found =
+        field === undefined
+          ? undefined
+          : seek(context, field, unorderedPath, { depth: 8, budget: 40, borrowed: false });
       if (found !== undefined) return found;
     }
     return undefined;
@@ -122,7 +143,9 @@ function vector(name: string, field: string) {
   return ({ frame }: Reading): Step => {
     const inner = path(frame.place, [field]);
     const branches = inner === undefined ? undefined : sequenceBranches(inner);
-    return branches === undefined ? { kind: "decline", why: `${name} without its futures` } : { kind: "node", name, branches };
+    return branches === undefined
+      ? { kind: "decline", why: `${name} without its futures` }
+      : { kind: "node", name, branches };
   };
 }
 
@@ -180,14 +203,42 @@ export const collections: readonly FutureEntry[] = [
   { of: "type", path: ["futures_util::future::try_select::TrySelect"], read: pair("try_select") },
   { of: "type", path: ["futures_util::future::select_all::SelectAll"], read: vector("select_all", "inner") },
   { of: "type", path: ["futures_util::future::select_ok::SelectOk"], read: vector("select_ok", "inner") },
-  { of: "type", path: ["futures_util::stream::select_all::SelectAll"], read: unorderedStep("select_all", inField("inner")) },
-  { of: "type", path: ["futures_util::stream::stream::buffer_unordered::BufferUnordered"], read: withStream("buffer_unordered") },
+  {
+    of: "type",
+    path: ["futures_util::stream::select_all::SelectAll"],
+    read: unorderedStep("select_all", inField("inner")),
+  },
+  {
+    of: "type",
+    path: ["futures_util::stream::stream::buffer_unordered::BufferUnordered"],
+    read: withStream("buffer_unordered"),
+  },
   { of: "type", path: ["futures_util::stream::stream::buffered::Buffered"], read: withStream("buffered") },
-  { of: "type", path: ["futures_util::stream::try_stream::try_buffer_unordered::TryBufferUnordered"], read: withStream("try_buffer_unordered") },
-  { of: "type", path: ["futures_util::stream::try_stream::try_buffered::TryBuffered"], read: withStream("try_buffered") },
-  { of: "type", path: ["futures_util::stream::stream::for_each_concurrent::ForEachConcurrent"], read: withStream("for_each_concurrent") },
-  { of: "type", path: ["futures_util::stream::try_stream::try_for_each_concurrent::TryForEachConcurrent"], read: withStream("try_for_each_concurrent") },
-  { of: "type", path: ["futures_util::stream::stream::flatten_unordered::FlattenUnorderedWithFlowController"], read: withStream("flatten_unordered") },
+  {
+    of: "type",
+    path: ["futures_util::stream::try_stream::try_buffer_unordered::TryBufferUnordered"],
+    read: withStream("try_buffer_unordered"),
+  },
+  {
+    of: "type",
+    path: ["futures_util::stream::try_stream::try_buffered::TryBuffered"],
+    read: withStream("try_buffered"),
+  },
+  {
+    of: "type",
+    path: ["futures_util::stream::stream::for_each_concurrent::ForEachConcurrent"],
+    read: withStream("for_each_concurrent"),
+  },
+  {
+    of: "type",
+    path: ["futures_util::stream::try_stream::try_for_each_concurrent::TryForEachConcurrent"],
+    read: withStream("try_for_each_concurrent"),
+  },
+  {
+    of: "type",
+    path: ["futures_util::stream::stream::flatten_unordered::FlattenUnorderedWithFlowController"],
+    read: withStream("flatten_unordered"),
+  },
   { of: "type", path: ["tokio_stream::stream_map::StreamMap"], read: streamMap },
 ];
 

@@ -26,9 +26,11 @@ function shared({ frame }: Reading): Step {
   const slot = inner === undefined ? undefined : path(inner, ["future_or_output"]);
   const notifier = inner === undefined ? undefined : sharedValue(member(inner, "notifier"));
   const active = slot === undefined ? undefined : activeVariant(member(slot, "value") ?? slot);
-  if (inner === undefined || active === undefined || isFailure(active)) return { kind: "decline", why: "a Shared without its future" };
+  if (inner === undefined || active === undefined || isFailure(active))
+    return { kind: "decline", why: "a Shared without its future" };
   const future = member(active.place, "__0");
-  if (active.variant.name !== "Future" || future === undefined) return { kind: "node", name: "Shared", state: active.variant.name, branches: [], finished: true };
+  if (active.variant.name !== "Future" || future === undefined)
+    return { kind: "node", name: "Shared", state: active.variant.name, branches: [], finished: true };
   return {
     kind: "node",
     name: "Shared",
@@ -40,7 +42,9 @@ function shared({ frame }: Reading): Step {
 /** `RemoteHandle{rx: oneshot::Receiver, ..}`: waits for a future that another task runs as `Remote{tx, ..}`. */
 const remoteHandle = ({ frame }: Reading): Step => {
   const rx = member(frame.place, "rx");
-  return rx === undefined ? { kind: "decline", why: "a RemoteHandle without its channel" } : { kind: "node", name: "RemoteHandle", branches: [{ future: rx }] };
+  return rx === undefined
+    ? { kind: "decline", why: "a RemoteHandle without its channel" }
+    : { kind: "node", name: "RemoteHandle", branches: [{ future: rx }] };
 };
 
 /** `Next{stream}` and its like: a reference to a stream that is polled. */
@@ -61,13 +65,15 @@ function overStream(name: string, field: string) {
   };
 }
 
-const done = (name: string) => ({ frame }: Reading): Step => ({
-  kind: "node",
-  name,
-  branches: [],
-  finished: true,
-  evidence: verified(`${frame.path.path} is always ready`),
-});
+const done =
+  (name: string) =>
+  ({ frame }: Reading): Step => ({
+    kind: "node",
+    name,
+    branches: [],
+    finished: true,
+    evidence: verified(`${frame.path.path} is always ready`),
+  });
 
 /** Enums and structs of a family whose fields are what they seem: the generic walk, with the certainty of a known type. */
 const byShape = (reading: Reading): Step => {
@@ -79,21 +85,55 @@ export const combinators: readonly FutureEntry[] = [
   { of: "type", path: "futures_util::future::future::shared::Shared", read: shared },
   { of: "type", path: "futures_util::future::future::remote_handle::RemoteHandle", read: remoteHandle },
   { of: "type", path: "futures_util::future::future::remote_handle::Remote", read: inside("future") },
-  { of: "type", path: ["futures_util::abortable::Abortable", "futures_util::future::abortable::Abortable"], read: inside("task", "future") },
+  {
+    of: "type",
+    path: ["futures_util::abortable::Abortable", "futures_util::future::abortable::Abortable"],
+    read: inside("task", "future"),
+  },
   { of: "type", path: "futures_util::future::option::OptionFuture", read: inside("inner") },
   { of: "type", path: "futures_util::future::future::fuse::Fuse", read: inside("inner") },
   { of: "type", path: "futures_util::future::poll_immediate::PollImmediate", read: inside("future") },
   { of: "type", path: "futures_util::future::future::map::Map", read: variants("Incomplete") },
   { of: "type", path: "futures_util::future::future::flatten::Flatten", read: variants("First", "Second") },
   { of: "type", path: "futures_util::future::try_future::try_flatten::TryFlatten", read: variants("First", "Second") },
-  { of: "type", path: "futures_util::future::try_future::try_flatten_err::TryFlattenErr", read: variants("First", "Second") },
-  { of: "type", path: ["tokio::future::maybe_done::MaybeDone", "futures_util::future::maybe_done::MaybeDone", "futures_util::future::try_maybe_done::TryMaybeDone", "futures_util::future::either::Either", "tokio_util::either::Either"], read: byShape },
-  { of: "type", path: ["core::future::ready::Ready", "futures_util::future::ready::Ready", "futures_util::future::lazy::Lazy"], read: done("ready") },
+  {
+    of: "type",
+    path: "futures_util::future::try_future::try_flatten_err::TryFlattenErr",
+    read: variants("First", "Second"),
+  },
+  {
+    of: "type",
+    path: [
+      "tokio::future::maybe_done::MaybeDone",
+      "futures_util::future::maybe_done::MaybeDone",
+      "futures_util::future::try_maybe_done::TryMaybeDone",
+      "futures_util::future::either::Either",
+      "tokio_util::either::Either",
+    ],
+    read: byShape,
+  },
+  {
+    of: "type",
+    path: ["core::future::ready::Ready", "futures_util::future::ready::Ready", "futures_util::future::lazy::Lazy"],
+    read: done("ready"),
+  },
   { of: "type", path: "futures_util::stream::stream::next::Next", read: overStream("next", "stream") },
   { of: "type", path: "futures_util::stream::try_stream::try_next::TryNext", read: overStream("try_next", "stream") },
-  { of: "type", path: "futures_util::stream::stream::select_next_some::SelectNextSome", read: overStream("select_next_some", "stream") },
-  { of: "type", path: "futures_util::stream::stream::into_future::StreamFuture", read: overStream("into_future", "stream") },
-  { of: "type", path: ["tokio_stream::stream_ext::next::Next", "tokio_stream::stream_ext::try_next::TryNext"], read: overStream("next", "stream") },
+  {
+    of: "type",
+    path: "futures_util::stream::stream::select_next_some::SelectNextSome",
+    read: overStream("select_next_some", "stream"),
+  },
+  {
+    of: "type",
+    path: "futures_util::stream::stream::into_future::StreamFuture",
+    read: overStream("into_future", "stream"),
+  },
+  {
+    of: "type",
+    path: ["tokio_stream::stream_ext::next::Next", "tokio_stream::stream_ext::try_next::TryNext"],
+    read: overStream("next", "stream"),
+  },
   { of: "type", path: "futures_util::sink::flush::Flush", read: overStream("flush", "sink") },
   { of: "type", path: "futures_util::sink::send::Send", read: overStream("send", "feed") },
   { of: "type", path: "futures_util::sink::feed::Feed", read: overStream("feed", "sink") },

@@ -40,7 +40,11 @@ export function genericStep(reading: Reading): DecidedStep {
     const target = tryDeref(place);
     return isFailure(target) ? leaf(reading, target.problem) : { kind: "through", to: target };
   }
-  if (type.kind === "struct" && type.members.some((each) => each.name === "vtable") && isTraitObjectPointer(place.module, type)) {
+  if (
+    type.kind === "struct" &&
+    type.members.some((each) => each.name === "vtable") &&
+    isTraitObjectPointer(place.module, type)
+  ) {
     const target = dynTarget(place);
     return isFailure(target) ? leaf(reading, target.problem) : { kind: "through", to: target.place };
   }
@@ -83,7 +87,8 @@ export interface FutureField {
 export function futureFields(context: ChainContext, place: Place): FutureField[] {
   const found: FutureField[] = [];
   for (const each of membersOf(place)) {
-    if (isFutureLike(context, place.module, each.type)) found.push({ name: each.name, future: memberPlace(place, each) });
+    if (isFutureLike(context, place.module, each.type))
+      found.push({ name: each.name, future: memberPlace(place, each) });
   }
   return found;
 }
@@ -106,7 +111,8 @@ export function sequenceBranches(place: Place): Branch[] | undefined {
 }
 
 /** Words of variants that hold no future any more, in the libraries' habit. */
-const doneVariant = /^(?:Done|Gone|Complete|Completed|Empty|None|Output|Finished|Ready|Returned|Taken|Terminated|Consumed)$/;
+const doneVariant =
+  /^(?:Done|Gone|Complete|Completed|Empty|None|Output|Finished|Ready|Returned|Taken|Terminated|Consumed)$/;
 
 function enumStep(reading: Reading): DecidedStep {
   const { context, frame } = reading;
@@ -123,7 +129,9 @@ function enumStep(reading: Reading): DecidedStep {
   }
   if (futures.length === 1) {
     // The wrapper says nothing but which of its states it is in.
-    return isPlainChoice(type.name) ? { kind: "through", to: only.future } : { kind: "node", state: name, branches: [{ future: only.future }] };
+    return isPlainChoice(type.name)
+      ? { kind: "through", to: only.future }
+      : { kind: "node", state: name, branches: [{ future: only.future }] };
   }
   return { kind: "node", state: name, branches: labelled(futures) };
 }

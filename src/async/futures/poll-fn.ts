@@ -33,7 +33,8 @@ function macroName({ frame }: Reading): string | undefined {
   let around = frame.parent;
   while (around !== undefined && around.coroutine === undefined) around = around.parent;
   const file = around?.coroutine?.state.position?.file;
-  const found = file === undefined ? null : /(?:macros|async_await)[\\/](select|join|try_join)(?:_mod)?\.rs$/.exec(file);
+  const found =
+    file === undefined ? null : /(?:macros|async_await)[\\/](select|join|try_join)(?:_mod)?\.rs$/.exec(file);
   return found?.[1] === undefined ? undefined : `${found[1]}!`;
 }
 
@@ -60,7 +61,11 @@ function pollFn(reading: Reading): Step | undefined {
   const name = macro ?? "poll_fn";
   if (captured.length > 0) {
     const branches = labelled(captured);
-    return { kind: "node", name, branches: macro === undefined ? [...branches, ...sourceBranches(reading, closure)] : branches };
+    return {
+      kind: "node",
+      name,
+      branches: macro === undefined ? [...branches, ...sourceBranches(reading, closure)] : branches,
+    };
   }
   const sources = sourceBranches(reading, closure);
   if (sources.length > 0) return { kind: "node", name, branches: sources };
@@ -70,7 +75,10 @@ function pollFn(reading: Reading): Step | undefined {
     wait: {
       kind: "unknown",
       text: `a closure of ${displayName(facts.type.name)}`,
-      evidence: { grade: "unknown", why: step?.why ?? "a closure that captures no future and no source that this task's waker is registered with" },
+      evidence: {
+        grade: "unknown",
+        why: step?.why ?? "a closure that captures no future and no source that this task's waker is registered with",
+      },
     },
   };
 }

@@ -16,7 +16,10 @@ export function sourceBranches(reading: Reading, start: Place): Branch[] {
   const found: Branch[] = [];
   const isOther = (place: Place): boolean => {
     const facts = factsAt(context, place);
-    return isCoroutineType(typeOf(place)) || (facts.entry !== undefined && context.table.find("source", facts.path.path) === undefined);
+    return (
+      isCoroutineType(typeOf(place)) ||
+      (facts.entry !== undefined && context.table.find("source", facts.path.path) === undefined)
+    );
   };
   seekPlace(
     context,

@@ -25,10 +25,17 @@ function race(name: string, first: string, second: string) {
 export const utilities: readonly FutureEntry[] = [
   {
     of: "type",
-    path: ["tokio_util::sync::cancellation_token::WaitForCancellationFuture", "tokio_util::sync::cancellation_token::WaitForCancellationFutureOwned"],
+    path: [
+      "tokio_util::sync::cancellation_token::WaitForCancellationFuture",
+      "tokio_util::sync::cancellation_token::WaitForCancellationFutureOwned",
+    ],
     read: through("future"),
   },
-  { of: "type", path: /^tokio_util::sync::cancellation_token::(?:\w+::)?RunUntilCancelledFuture(?:Owned)?$/, read: race("run_until_cancelled", "cancellation", "future") },
+  {
+    of: "type",
+    path: /^tokio_util::sync::cancellation_token::(?:\w+::)?RunUntilCancelledFuture(?:Owned)?$/,
+    read: race("run_until_cancelled", "cancellation", "future"),
+  },
   { of: "type", path: "tokio_util::task::task_tracker::TaskTrackerWaitFuture", read: through("future") },
   { of: "type", path: "tokio_util::task::task_tracker::TrackedFuture", read: through("future") },
   { of: "type", path: "tokio_util::time::delay_queue::DelayQueue", read: delayQueue },
@@ -37,5 +44,7 @@ export const utilities: readonly FutureEntry[] = [
 /** `DelayQueue{delay: Option<Pin<Box<Sleep>>>, ..}`: the sleep stands at the earliest deadline. */
 function delayQueue({ frame }: Reading): Step {
   const delay = path(frame.place, ["delay"]);
-  return delay === undefined ? { kind: "decline", why: "a DelayQueue without its timer" } : { kind: "node", name: "DelayQueue", branches: [{ future: delay }] };
+  return delay === undefined
+    ? { kind: "decline", why: "a DelayQueue without its timer" }
+    : { kind: "node", name: "DelayQueue", branches: [{ future: delay }] };
 }

@@ -7,7 +7,8 @@ export const through =
   (...fields: readonly string[]) =>
   ({ frame }: Reading): Step => {
     const inner = fieldOf(frame.place, fields);
-    if (inner === undefined) return { kind: "decline", why: `${frame.path.path} has none of the fields ${fields.join(", ")}` };
+    if (inner === undefined)
+      return { kind: "decline", why: `${frame.path.path} has none of the fields ${fields.join(", ")}` };
     return inner === "none" ? { kind: "node", branches: [], finished: true } : { kind: "through", to: inner };
   };
 
@@ -16,8 +17,11 @@ export const inside =
   (...fields: readonly string[]) =>
   ({ frame }: Reading): Step => {
     const inner = fieldOf(frame.place, fields);
-    if (inner === undefined) return { kind: "decline", why: `${frame.path.path} has none of the fields ${fields.join(", ")}` };
-    return inner === "none" ? { kind: "node", branches: [], finished: true } : { kind: "node", branches: [{ future: inner }] };
+    if (inner === undefined)
+      return { kind: "decline", why: `${frame.path.path} has none of the fields ${fields.join(", ")}` };
+    return inner === "none"
+      ? { kind: "node", branches: [], finished: true }
+      : { kind: "node", branches: [{ future: inner }] };
   };
 
 function fieldOf(place: Place, fields: readonly string[]): Place | "none" | undefined {
@@ -48,18 +52,48 @@ export const variants =
 export const wrappers: readonly FutureEntry[] = [
   {
     of: "type",
-    path: ["tokio::task::coop::Coop", "tokio::coop::Coop", "tokio::task::coop::unconstrained::Unconstrained", "tokio::task::unconstrained::Unconstrained"],
+    path: [
+      "tokio::task::coop::Coop",
+      "tokio::coop::Coop",
+      "tokio::task::coop::unconstrained::Unconstrained",
+      "tokio::task::unconstrained::Unconstrained",
+    ],
     read: through("fut", "inner"),
   },
   { of: "type", path: ["futures_util::stream::futures_ordered::OrderWrapper"], read: through("data") },
   { of: "type", path: "core::future::into_future::IntoFuture", read: through("future") },
   { of: "type", path: ["futures_util::future::try_future::into_future::IntoFuture"], read: through("future") },
   { of: "type", path: ["futures_util::future::future::catch_unwind::CatchUnwind"], read: through("future") },
-  { of: "type", path: ["tokio::util::trace::InstrumentedAsyncOp", "tokio::runtime::task::trace::Root"], read: through("inner", "future") },
+  {
+    of: "type",
+    path: ["tokio::util::trace::InstrumentedAsyncOp", "tokio::runtime::task::trace::Root"],
+    read: through("inner", "future"),
+  },
   { of: "type", path: "tokio::util::trace::AsyncOpTracing", read: through("inner") },
-  { of: "type", path: ["tracing::instrument::Instrumented", "tracing::instrument::WithDispatch", "tracing_futures::Instrumented", "tracing_futures::WithDispatch"], read: inside("inner") },
+  {
+    of: "type",
+    path: [
+      "tracing::instrument::Instrumented",
+      "tracing::instrument::WithDispatch",
+      "tracing_futures::Instrumented",
+      "tracing_futures::WithDispatch",
+    ],
+    read: inside("inner"),
+  },
   { of: "type", path: "tokio::task::task_local::TaskLocalFuture", read: inside("future") },
-  { of: "type", path: ["tokio::task::local::RunUntil", "tokio::task::local::LocalSet::run_until::RunUntil"], read: inside("future") },
+  {
+    of: "type",
+    path: ["tokio::task::local::RunUntil", "tokio::task::local::LocalSet::run_until::RunUntil"],
+    read: inside("future"),
+  },
   { of: "type", path: "tokio_util::context::TokioContext", read: inside("inner") },
-  { of: "type", path: ["sync_wrapper::SyncFuture", "tokio_util::sync::reusable_box::ReusableBoxFuture", "tokio::signal::reusable_box::ReusableBoxFuture"], read: through("inner", "boxed", "0") },
+  {
+    of: "type",
+    path: [
+      "sync_wrapper::SyncFuture",
+      "tokio_util::sync::reusable_box::ReusableBoxFuture",
+      "tokio::signal::reusable_box::ReusableBoxFuture",
+    ],
+    read: through("inner", "boxed", "0"),
+  },
 ];

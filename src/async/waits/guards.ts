@@ -71,7 +71,14 @@ function permit(context: ChainContext, guard: Place): GuardFacts | undefined {
   // A permit of zero was forgotten or merged into another.
   if (permits === 0) return undefined;
   context.owners.set(semaphore.address, owner.address);
-  return { kind: "semaphore", resource: owner.address, key: semaphore.address, lock: "unknown", isExclusive: false, permits };
+  return {
+    kind: "semaphore",
+    resource: owner.address,
+    key: semaphore.address,
+    lock: "unknown",
+    isExclusive: false,
+    permits,
+  };
 }
 
 /** A reserved place in a bounded channel: `Permit{chan: &Tx{inner: Arc<Chan>}}`. */
@@ -89,7 +96,13 @@ function futuresGuard(_context: ChainContext, guard: Place): GuardFacts | undefi
   const state = mutex === undefined ? undefined : path(mutex, ["state"]);
   const bits = state === undefined ? undefined : readUnsigned(state);
   if (mutex === undefined || bits === undefined) return undefined;
-  return { kind: "mutex", resource: mutex.address, key: mutex.address, lock: bits % 2 === 1 ? "taken" : "free", isExclusive: true };
+  return {
+    kind: "mutex",
+    resource: mutex.address,
+    key: mutex.address,
+    lock: bits % 2 === 1 ? "taken" : "free",
+    isExclusive: true,
+  };
 }
 
 /** std's and parking_lot's guards. The lock word: std 0 free; parking_lot's raw mutex bit 0 locked. */
@@ -118,11 +131,16 @@ function syncRwGuard(kind: WaitKind) {
 
 const entries: readonly GuardEntry[] = [
   {
-    paths: ["MutexGuard", "OwnedMutexGuard", "MappedMutexGuard", "OwnedMappedMutexGuard"].map((name) => `tokio::sync::mutex::${name}`),
+    paths: ["MutexGuard", "OwnedMutexGuard", "MappedMutexGuard", "OwnedMappedMutexGuard"].map(
+      (name) => `tokio::sync::mutex::${name}`,
+    ),
     read: tokioGuard("mutex", true),
   },
   {
-    paths: ["tokio::sync::rwlock::read_guard::RwLockReadGuard", "tokio::sync::rwlock::owned_read_guard::OwnedRwLockReadGuard"],
+    paths: [
+      "tokio::sync::rwlock::read_guard::RwLockReadGuard",
+      "tokio::sync::rwlock::owned_read_guard::OwnedRwLockReadGuard",
+    ],
     read: tokioGuard("rwlock-read", false),
   },
   {
@@ -135,23 +153,50 @@ const entries: readonly GuardEntry[] = [
     read: tokioGuard("rwlock-write", true),
   },
   { paths: ["tokio::sync::semaphore::SemaphorePermit", "tokio::sync::semaphore::OwnedSemaphorePermit"], read: permit },
-  { paths: ["tokio::sync::mpsc::bounded::Permit", "tokio::sync::mpsc::bounded::OwnedPermit", "tokio::sync::mpsc::bounded::PermitIterator"], read: reserved },
-  { paths: ["MutexGuard", "OwnedMutexGuard", "MappedMutexGuard"].map((name) => `futures_util::lock::mutex::${name}`), read: futuresGuard },
   {
-    paths: ["std::sync::poison::mutex::MutexGuard", "std::sync::mutex::MutexGuard", "lock_api::mutex::MutexGuard", "lock_api::mutex::ArcMutexGuard"],
+    paths: [
+      "tokio::sync::mpsc::bounded::Permit",
+      "tokio::sync::mpsc::bounded::OwnedPermit",
+      "tokio::sync::mpsc::bounded::PermitIterator",
+    ],
+    read: reserved,
+  },
+  {
+    paths: ["MutexGuard", "OwnedMutexGuard", "MappedMutexGuard"].map((name) => `futures_util::lock::mutex::${name}`),
+    read: futuresGuard,
+  },
+  {
+    paths: [
+      "std::sync::poison::mutex::MutexGuard",
+      "std::sync::mutex::MutexGuard",
+      "lock_api::mutex::MutexGuard",
+      "lock_api::mutex::ArcMutexGuard",
+    ],
     read: syncMutexGuard,
   },
   {
-    paths: ["std::sync::poison::rwlock::RwLockReadGuard", "std::sync::rwlock::RwLockReadGuard", "lock_api::rwlock::RwLockReadGuard", "lock_api::rwlock::ArcRwLockReadGuard"],
+    paths: [
+      "std::sync::poison::rwlock::RwLockReadGuard",
+      "std::sync::rwlock::RwLockReadGuard",
+      "lock_api::rwlock::RwLockReadGuard",
+      "lock_api::rwlock::ArcRwLockReadGuard",
+    ],
     read: syncRwGuard("rwlock-read"),
   },
   {
-    paths: ["std::sync::poison::rwlock::RwLockWriteGuard", "std::sync::rwlock::RwLockWriteGuard", "lock_api::rwlock::RwLockWriteGuard", "lock_api::rwlock::ArcRwLockWriteGuard"],
+    paths: [
+      "std::sync::poison::rwlock::RwLockWriteGuard",
+      "std::sync::rwlock::RwLockWriteGuard",
+      "lock_api::rwlock::RwLockWriteGuard",
+      "lock_api::rwlock::ArcRwLockWriteGuard",
+    ],
     read: syncRwGuard("rwlock-write"),
   },
 ];
 
-const byPath = new Map<string, GuardEntry>(entries.flatMap((entry) => entry.paths.map((name) => [name, entry] as const)));
+const byPath = new Map<string, GuardEntry>(
+  entries.flatMap((entry) => entry.paths.map((name) => [name, entry] as const)),
+);
 
 export const isGuardPath = (name: string): boolean => byPath.has(name);
 

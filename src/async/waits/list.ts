@@ -18,7 +18,11 @@ const maxNodes = 100_000;
  * tokio pushes at the head and serves from the tail, so the walk goes from the tail by `prev`. Damaged links end it.
  */
 export function linkedList(context: ChainContext, holder: Place, pointersName = "pointers"): NodeList | undefined {
-  const list = seek(context, holder, /(?:^|::)linked_list::(?:Counted)?LinkedList$/, { depth: 8, budget: 60, borrowed: false });
+  const list = seek(context, holder, /(?:^|::)linked_list::(?:Counted)?LinkedList$/, {
+    depth: 8,
+    budget: 60,
+    borrowed: false,
+  });
   if (list === undefined) return undefined;
   const tail = path(list, ["tail"]);
   if (tail === undefined) return undefined;
@@ -35,7 +39,8 @@ export function linkedList(context: ChainContext, holder: Place, pointersName = 
     nodes.push(node);
     const pointers = path(node, [pointersName]);
     const inner = pointers === undefined ? undefined : (path(pointers, ["inner"]) ?? pointers);
-    const previous: Place | undefined = inner === undefined ? undefined : (path(inner, ["prev"]) ?? member(inner, "prev"));
+    const previous: Place | undefined =
+      inner === undefined ? undefined : (path(inner, ["prev"]) ?? member(inner, "prev"));
     if (previous === undefined) return { nodes, complete: false };
     here = previous;
   }

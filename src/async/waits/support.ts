@@ -1,5 +1,19 @@
 import type { Address } from "../../base/brand";
-import { asOption, innermost, isFailure, member, membersOf, memberPlace, path, readBigUnsigned, readPointer, readSigned, readUnsigned, tryDeref, typeOf } from "../../rust/place";
+import {
+  asOption,
+  innermost,
+  isFailure,
+  member,
+  membersOf,
+  memberPlace,
+  path,
+  readBigUnsigned,
+  readPointer,
+  readSigned,
+  readUnsigned,
+  tryDeref,
+  typeOf,
+} from "../../rust/place";
 import type { Place } from "../../rust/place";
 import { wakerData } from "../chains/context";
 import type { ChainContext } from "../chains/context";

@@ -59,7 +59,8 @@ function sender(reading: Reading): Step | undefined {
 function oneshot(reading: Reading): Step {
   const slot = member(reading.frame.place, "inner");
   const inner = slot === undefined ? undefined : tryDeref(slot);
-  if (slot === undefined || inner === undefined || isFailure(inner)) return decline("a futures oneshot without its state");
+  if (slot === undefined || inner === undefined || isFailure(inner))
+    return decline("a futures oneshot without its state");
   const complete = numberAt(inner, ["complete"]);
   const strong = referenceCounts(slot)?.strong;
   const alive = complete === 0 && (strong === undefined || strong > 1);

@@ -13,7 +13,8 @@ function mutexStep(reading: Reading): Step {
   const state = numberAt(mutex, ["state"]);
   if (mutex === undefined || state === undefined) return decline("a lock future of futures without its Mutex");
   const waiters = path(mutex, ["waiters"]);
-  const slab = waiters === undefined ? undefined : seek(reading.context, waiters, "slab::Slab", { depth: 6, budget: 30 });
+  const slab =
+    waiters === undefined ? undefined : seek(reading.context, waiters, "slab::Slab", { depth: 6, budget: 30 });
   const queued = numberAt(slab, ["len"]);
   const key = numberAt(reading.frame.place, ["wait_key"]);
   const isRegistered = key !== undefined && key < 2 ** 32;
@@ -22,10 +23,16 @@ function mutexStep(reading: Reading): Step {
     text: `mutex ${hex(mutex.address)}${(state & lockedBit) === 0 ? ", which is free" : ""}`,
     resource: mutex.address,
     numbers: { locked: state & lockedBit, ...(queued === undefined ? {} : { queued }) },
-    evidence: isRegistered ? verified("the future has a place among the lock's waiters") : inferred("the future has not been polled"),
+    evidence: isRegistered
+      ? verified("the future has a place among the lock's waiters")
+      : inferred("the future has not been polled"),
   });
 }
 
 export const futuresLocks: readonly FutureEntry[] = [
-  { of: "type", path: ["futures_util::lock::mutex::MutexLockFuture", "futures_util::lock::mutex::OwnedMutexLockFuture"], read: mutexStep },
+  {
+    of: "type",
+    path: ["futures_util::lock::mutex::MutexLockFuture", "futures_util::lock::mutex::OwnedMutexLockFuture"],
+    read: mutexStep,
+  },
 ];

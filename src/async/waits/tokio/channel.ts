@@ -43,10 +43,15 @@ export function channelFacts(context: ChainContext, chan: Place | undefined): Ch
   const batch =
     semaphoreAt === undefined
       ? undefined
-      : seek(context, semaphoreAt, "tokio::sync::batch_semaphore::Semaphore", { depth: 4, budget: 12, borrowed: false });
+      : seek(context, semaphoreAt, "tokio::sync::batch_semaphore::Semaphore", {
+          depth: 4,
+          budget: 12,
+          borrowed: false,
+        });
   const permits = numberAt(batch, ["permits"]);
   // `Semaphore{semaphore, bound}`; a pair before 1.22.
-  const bound = semaphoreAt === undefined ? undefined : (numberAt(semaphoreAt, ["bound"]) ?? numberAt(semaphoreAt, ["__1"]));
+  const bound =
+    semaphoreAt === undefined ? undefined : (numberAt(semaphoreAt, ["bound"]) ?? numberAt(semaphoreAt, ["__1"]));
   const closedFlag = numberAt(chan, ["rx_fields", "rx_closed"]);
   const numbers: Record<string, number> = { queued, senders };
   const capacity = batch === undefined ? undefined : bound;
@@ -122,13 +127,23 @@ function oneshotReceive(reading: Reading): Step {
   const { inner, strong, state } = found;
   const alive = strong === undefined ? undefined : strong > 1;
   const sent = (state & valueSent) !== 0;
-  const sender = sent ? "the value is there" : alive === false ? "its sender is gone" : alive === true ? "its sender is alive" : "";
+  const sender = sent
+    ? "the value is there"
+    : alive === false
+      ? "its sender is gone"
+      : alive === true
+        ? "its sender is alive"
+        : "";
   const isRegistered = (state & rxTaskSet) !== 0 && isOwn(reading, path(inner, ["rx_task"]));
   return leaf("oneshot", {
     kind: "oneshot",
     text: `the value of oneshot ${hex(inner.address)}${sender === "" ? "" : `, ${sender}`}`,
     resource: inner.address,
-    numbers: { ...(alive === undefined ? {} : { senders: sent || !alive ? 0 : 1 }), sent: sent ? 1 : 0, closed: (state & closedBit) === 0 ? 0 : 1 },
+    numbers: {
+      ...(alive === undefined ? {} : { senders: sent || !alive ? 0 : 1 }),
+      sent: sent ? 1 : 0,
+      closed: (state & closedBit) === 0 ? 0 : 1,
+    },
     evidence: isRegistered
       ? verified("the channel keeps this task's waker for its receiver")
       : inferred("the receiver's channel, which does not keep this task's waker: it was woken, or never polled"),
@@ -157,7 +172,12 @@ function broadcastReceive(reading: Reading): Step {
   const shared = target(receiver, ["shared"]);
   if (receiver === undefined || shared === undefined) return decline("a broadcast Recv without its channel");
   const senders = numberAt(shared, ["num_tx"]);
-  const tail = seek(context, shared, "tokio::sync::broadcast::Tail", { depth: 6, budget: 60, borrowed: false, shared: false });
+  const tail = seek(context, shared, "tokio::sync::broadcast::Tail", {
+    depth: 6,
+    budget: 60,
+    borrowed: false,
+    shared: false,
+  });
   const position = numberAt(tail, ["pos"]);
   const next = numberAt(receiver, ["next"]);
   const capacity = numberAt(shared, ["buffer", "length"]);
@@ -182,13 +202,17 @@ function broadcastReceive(reading: Reading): Step {
   });
 }
 
-export const waitersOf = (context: ChainContext, holder: Place): number | undefined => linkedList(context, holder)?.nodes.length;
+export const waitersOf = (context: ChainContext, holder: Place): number | undefined =>
+  linkedList(context, holder)?.nodes.length;
 
 export const tokioChannels: readonly FutureEntry[] = [
-  { of: "poll_fn", path: /^tokio::sync::mpsc::(?:bounded|unbounded|chan)::(?:\w+::)?recv(?:_many)?$/, read: receiveStep },
+  {
+    of: "poll_fn",
+    path: /^tokio::sync::mpsc::(?:bounded|unbounded|chan)::(?:\w+::)?recv(?:_many)?$/,
+    read: receiveStep,
+  },
   { of: "source", path: "tokio::sync::mpsc::chan::Rx", read: rxSource },
   { of: "type", path: "tokio::sync::oneshot::Receiver", read: oneshotReceive },
   { of: "poll_fn", path: "tokio::sync::oneshot::closed", read: oneshotClosed },
   { of: "type", path: "tokio::sync::broadcast::Recv", read: broadcastReceive },
 ];
-

@@ -37,7 +37,9 @@ const scheduledIo = /::scheduled_io::ScheduledIo$/;
 /** `PollEvented{io, registration: {shared}}`: the ScheduledIo behind it (an Arc since 1.30, a reference into a slab before). */
 export const scheduledIoOf = (reading: Reading, evented: Place): Place | undefined => {
   const registration = path(evented, ["registration"]);
-  return registration === undefined ? undefined : seek(reading.context, registration, scheduledIo, { depth: 8, budget: 60 });
+  return registration === undefined
+    ? undefined
+    : seek(reading.context, registration, scheduledIo, { depth: 8, budget: 60 });
 };
 
 /** The file descriptor in a socket, pipe or file: `OwnedFd{fd}` under mio's and std's newtypes; a bare number in an `AsyncFd<RawFd>`. */
@@ -54,12 +56,16 @@ export function fdOf(reading: Reading, evented: Place): number | undefined {
 /** "TcpListener", "UnixStream", "Receiver": what people call the thing that is waited for, by mio's type inside. */
 function deviceName(reading: Reading, evented: Place): string {
   const found = /^(?:[\w:]*::)?PollEvented<(?:mio::)?(?:[\w]+::)*(\w+)/.exec(typeOf(evented).name)?.[1];
-  return found === undefined || found === "Pidfd" || pathAt(reading.context, evented).endsWith("AsyncFd") ? "" : `${found} `;
+  return found === undefined || found === "Pidfd" || pathAt(reading.context, evented).endsWith("AsyncFd")
+    ? ""
+    : `${found} `;
 }
 
 /** A closed direction ends a wait for it as readiness does. */
 const concerns = (ready: string, interest: readonly string[]): boolean =>
-  interest.includes(ready) || (ready === "read closed" && interest.includes("readable")) || (ready === "write closed" && interest.includes("writable"));
+  interest.includes(ready) ||
+  (ready === "read closed" && interest.includes("readable")) ||
+  (ready === "write closed" && interest.includes("writable"));
 
 interface IoFacts {
   readonly evented?: Place | undefined;
@@ -71,10 +77,14 @@ interface IoFacts {
 export function ioWait(reading: Reading, { evented, scheduled, interest, evidence }: IoFacts): Wait {
   const fd = evented === undefined ? undefined : fdOf(reading, evented);
   const readiness = numberAt(scheduled, ["readiness"]);
-  const ready = readiness === undefined ? [] : names(readiness & 0xffff, readyBits).filter((each) => concerns(each, interest));
+  const ready =
+    readiness === undefined ? [] : names(readiness & 0xffff, readyBits).filter((each) => concerns(each, interest));
   // 1 bit above the tick: the driver is shut down (tokio/src/runtime/io/scheduled_io.rs, SHUTDOWN).
   const device = evented === undefined ? "" : deviceName(reading, evented);
-  const what = fd === undefined ? `${device}at ${hex((evented ?? scheduled ?? reading.frame.place).address)}` : `${device}fd ${fd}`;
+  const what =
+    fd === undefined
+      ? `${device}at ${hex((evented ?? scheduled ?? reading.frame.place).address)}`
+      : `${device}fd ${fd}`;
   const wanted = interest.length === 0 ? "to be ready" : `to be ${interest.join(" or ")}`;
   const delivered = ready.length === 0 ? "" : `; ${ready.join(", ")}, not polled since`;
   const resource = scheduled?.address ?? evented?.address;
@@ -93,7 +103,8 @@ export function ioWait(reading: Reading, { evented, scheduled, interest, evidenc
 function readinessStep(reading: Reading): Step {
   const { context, frame } = reading;
   const scheduled = target(frame.place, ["scheduled_io"]);
-  if (scheduled === undefined || !scheduledIo.test(pathAt(context, scheduled))) return decline("a Readiness without its ScheduledIo");
+  if (scheduled === undefined || !scheduledIo.test(pathAt(context, scheduled)))
+    return decline("a Readiness without its ScheduledIo");
   const bits = numberAt(frame.place, ["waiter", "interest"]);
   const evented = seekAround(
     context,
@@ -141,7 +152,10 @@ function eventedSource(reading: Reading): Step | undefined {
   );
 }
 
-const readers = "read read_buf read_exact read_int read_line read_to_end read_to_string read_until fill_buf lines split read_vectored seek".split(" ");
+const readers =
+  "read read_buf read_exact read_int read_line read_to_end read_to_string read_until fill_buf lines split read_vectored seek".split(
+    " ",
+  );
 const writers = "write write_all write_all_buf write_buf write_int write_vectored flush shutdown close".split(" ");
 
 /**
@@ -158,7 +172,10 @@ function pollingIo(direction: "read" | "write" | "both") {
     if (sources.length > 1) return { kind: "node", name, branches: sources };
     const handle = seek(context, frame.place, "tokio::runtime::task::join::JoinHandle", { depth: 12, budget: 200 });
     if (handle !== undefined) return { kind: "node", name, branches: [{ future: handle }] };
-    const pipe = seek(context, frame.place, /^tokio::io::util::mem::(?:Pipe|SimplexStream)$/, { depth: 12, budget: 200 });
+    const pipe = seek(context, frame.place, /^tokio::io::util::mem::(?:Pipe|SimplexStream)$/, {
+      depth: 12,
+      budget: 200,
+    });
     if (pipe !== undefined) {
       return leaf(name, {
         kind: "io",
@@ -176,7 +193,9 @@ function pollingIo(direction: "read" | "write" | "both") {
           evented,
           scheduled: scheduledIoOf(reading, evented),
           interest: direction === "both" ? [] : [direction === "read" ? "readable" : "writable"],
-          evidence: inferred("the future reads or writes this descriptor, but this task's waker is not registered there"),
+          evidence: inferred(
+            "the future reads or writes this descriptor, but this task's waker is not registered there",
+          ),
         }),
       );
     }
@@ -195,9 +214,17 @@ const moduleOf = (library: string, names: readonly string[]): RegExp =>
 export const tokioIo: readonly FutureEntry[] = [
   { of: "type", path: /::scheduled_io::Readiness$/, read: readinessStep },
   { of: "source", path: pollEvented, read: eventedSource },
-  { of: "type", path: /^tokio::io::util::(?:read_line::ReadLine|read_until::ReadUntil|fill_buf::FillBuf|read::Read|read_buf::ReadBuf|read_exact::ReadExact|read_to_end::ReadToEnd|read_to_string::ReadToString)$/, read: pollingIo("read") },
+  {
+    of: "type",
+    path: /^tokio::io::util::(?:read_line::ReadLine|read_until::ReadUntil|fill_buf::FillBuf|read::Read|read_buf::ReadBuf|read_exact::ReadExact|read_to_end::ReadToEnd|read_to_string::ReadToString)$/,
+    read: pollingIo("read"),
+  },
   { of: "type", path: /^tokio::io::util::read_int::Read\w+$/, read: pollingIo("read") },
-  { of: "type", path: /^tokio::io::util::(?:write_int::Write\w+|write::Write|write_all::WriteAll|write_all_buf::WriteAllBuf|write_buf::WriteBuf|write_vectored::WriteVectored|flush::Flush|shutdown::Shutdown)$/, read: pollingIo("write") },
+  {
+    of: "type",
+    path: /^tokio::io::util::(?:write_int::Write\w+|write::Write|write_all::WriteAll|write_all_buf::WriteAllBuf|write_buf::WriteBuf|write_vectored::WriteVectored|flush::Flush|shutdown::Shutdown)$/,
+    read: pollingIo("write"),
+  },
   { of: "type", path: ["tokio::io::util::copy::Copy", "tokio::io::util::copy_buf::CopyBuf"], read: pollingIo("both") },
   { of: "type", path: ["tokio::io::seek::Seek"], read: pollingIo("both") },
   { of: "poll_fn", path: /^tokio::io::util::(?:lines::next_line|split::next_segment)$/, read: pollingIo("read") },

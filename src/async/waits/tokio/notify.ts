@@ -59,7 +59,13 @@ function notifiedStep(reading: Reading): Step {
       ? inferred("the future has not been polled: it is not in the queue")
       : inferred("the future is not in the queue: it has been notified, or the queue was being changed");
   const { name, wait } =
-    barrier(reading) ?? watch(reading) ?? closed(reading) ?? cancellation(reading) ?? setOnce(reading) ?? tracker(reading) ?? plain(facts);
+    barrier(reading) ??
+    watch(reading) ??
+    closed(reading) ??
+    cancellation(reading) ??
+    setOnce(reading) ??
+    tracker(reading) ??
+    plain(facts);
   return leaf(name, { ...wait, evidence });
 }
 
@@ -86,7 +92,12 @@ function barrier({ context, frame }: Reading): Named | undefined {
   if (enclosing(frame, /^tokio::sync::barrier::/) === undefined) return undefined;
   const found = seekAround(context, frame, "tokio::sync::barrier::Barrier");
   if (found === undefined) return undefined;
-  const state = seek(context, found, "tokio::sync::barrier::BarrierState", { depth: 6, budget: 40, borrowed: false, shared: false });
+  const state = seek(context, found, "tokio::sync::barrier::BarrierState", {
+    depth: 6,
+    budget: 40,
+    borrowed: false,
+    shared: false,
+  });
   const arrived = numberAt(state, ["arrived"]);
   const parties = numberAt(found, ["n"]);
   return {
@@ -127,7 +138,12 @@ function watch({ context, frame }: Reading): Named | undefined {
   const sender = isClosed ? ", no sender left" : senders === undefined ? "" : `, ${plural(senders, "sender")}`;
   return {
     name: "watch changed",
-    wait: { kind: "watch", text: `a new value of watch ${hex(shared.address)}${sender}`, resource: shared.address, numbers },
+    wait: {
+      kind: "watch",
+      text: `a new value of watch ${hex(shared.address)}${sender}`,
+      resource: shared.address,
+      numbers,
+    },
   };
 }
 
@@ -138,7 +154,12 @@ function closed({ context, frame }: Reading): Named | undefined {
     if (facts === undefined) return undefined;
     return {
       name: "Sender::closed",
-      wait: { kind: "mpsc-closed", text: `the receiver of channel ${hex(facts.address)} to go away`, resource: facts.address, numbers: facts.numbers },
+      wait: {
+        kind: "mpsc-closed",
+        text: `the receiver of channel ${hex(facts.address)} to go away`,
+        resource: facts.address,
+        numbers: facts.numbers,
+      },
     };
   }
   if (enclosing(frame, /^tokio::sync::broadcast::(?:\w+::)?closed$/) !== undefined) {
@@ -146,7 +167,11 @@ function closed({ context, frame }: Reading): Named | undefined {
     if (shared === undefined) return undefined;
     return {
       name: "Sender::closed",
-      wait: { kind: "broadcast-closed", text: `the receivers of broadcast ${hex(shared.address)} to go away`, resource: shared.address },
+      wait: {
+        kind: "broadcast-closed",
+        text: `the receivers of broadcast ${hex(shared.address)} to go away`,
+        resource: shared.address,
+      },
     };
   }
   return undefined;
@@ -156,9 +181,16 @@ function closed({ context, frame }: Reading): Named | undefined {
 function cancellation({ context, frame }: Reading): Named | undefined {
   const around = enclosing(frame, /^tokio_util::sync::cancellation_token::WaitForCancellationFuture(?:Owned)?$/);
   if (around === undefined) return undefined;
-  const node = seek(context, around.place, "tokio_util::sync::cancellation_token::tree_node::TreeNode", { depth: 6, budget: 60 });
+  const node = seek(context, around.place, "tokio_util::sync::cancellation_token::tree_node::TreeNode", {
+    depth: 6,
+    budget: 60,
+  });
   if (node === undefined) return undefined;
-  const inner = seek(context, node, "tokio_util::sync::cancellation_token::tree_node::Inner", { depth: 6, budget: 30, shared: false });
+  const inner = seek(context, node, "tokio_util::sync::cancellation_token::tree_node::Inner", {
+    depth: 6,
+    budget: 30,
+    shared: false,
+  });
   const handles = numberAt(inner, ["num_handles"]);
   return {
     name: "cancelled",
@@ -188,7 +220,10 @@ function setOnce({ context, frame }: Reading): Named | undefined {
 function tracker({ context, frame }: Reading): Named | undefined {
   const around = enclosing(frame, /^tokio_util::task::task_tracker::TaskTrackerWaitFuture$/);
   if (around === undefined) return undefined;
-  const inner = seek(context, around.place, "tokio_util::task::task_tracker::TaskTrackerInner", { depth: 5, budget: 30 });
+  const inner = seek(context, around.place, "tokio_util::task::task_tracker::TaskTrackerInner", {
+    depth: 5,
+    budget: 30,
+  });
   const state = numberAt(inner, ["state"]);
   if (inner === undefined || state === undefined) return undefined;
   const tasks = Math.floor(state / 2);

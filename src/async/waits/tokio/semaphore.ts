@@ -1,4 +1,5 @@
 import { hex } from "../../../base/brand";
+import type { Address } from "../../../base/brand";
 import { inferred, verified } from "../../../base/evidence";
 import { path, readBool, readUnsigned } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
@@ -19,7 +20,9 @@ export interface SemaphoreFacts {
   readonly free: number;
   readonly closed: boolean;
   /** From the next to be served to the last; the addresses of the waiters' nodes. */
-  readonly queue: readonly number[];
+  readonly queue: readonly Address[];
+  /** For each of them, the permits that it still misses. */
+  readonly missing: readonly (number | undefined)[];
   readonly queueComplete: boolean;
 }
 
@@ -31,10 +34,12 @@ export function semaphoreFacts(context: ChainContext, semaphore: Place): Semapho
   const waiters = path(semaphore, ["waiters"]);
   if (permits === undefined || waiters === undefined || permits > maxPermits) return undefined;
   const list = linkedList(context, waiters);
+  context.semaphores.set(semaphore.address, semaphore);
   return {
     free: Math.floor(permits / 2),
     closed: permits % 2 === 1,
     queue: list?.nodes.map((node) => node.address) ?? [],
+    missing: list?.nodes.map((node) => numberAt(node, ["state"])) ?? [],
     queueComplete: list?.complete === true,
   };
 }
@@ -49,7 +54,9 @@ interface Owner {
 /** By the function of tokio that awaits the permit. */
 function ownerOf(reading: Reading): Owner | undefined {
   for (const each of ancestors(reading.frame)) {
-    const found = /^tokio::sync::(mutex|rwlock|semaphore|once_cell|mpsc::bounded|mpsc::chan)::(?:\w+::)*(\w+)$/.exec(each.path.path);
+    const found = /^tokio::sync::(mutex|rwlock|semaphore|once_cell|mpsc::bounded|mpsc::chan)::(?:\w+::)*(\w+)$/.exec(
+      each.path.path,
+    );
     if (found === null) continue;
     const method = found[2] ?? "";
     switch (found[1]) {
@@ -57,16 +64,25 @@ function ownerOf(reading: Reading): Owner | undefined {
         return { kind: "mutex", name: "Mutex::lock", type: "tokio::sync::mutex::Mutex" };
       case "rwlock": {
         const isWrite = method.startsWith("write");
-        return { kind: isWrite ? "rwlock-write" : "rwlock-read", name: isWrite ? "RwLock::write" : "RwLock::read", type: "tokio::sync::rwlock::RwLock" };
+        return {
+          kind: isWrite ? "rwlock-write" : "rwlock-read",
+          name: isWrite ? "RwLock::write" : "RwLock::read",
+          type: "tokio::sync::rwlock::RwLock",
+        };
       }
       case "semaphore":
         // OnceCell has a whole Semaphore inside: what is around decides.
-        if (isInside(each, /^tokio::sync::once_cell::/)) return { kind: "once-cell", name: "OnceCell", type: "tokio::sync::once_cell::OnceCell" };
+        if (isInside(each, /^tokio::sync::once_cell::/))
+          return { kind: "once-cell", name: "OnceCell", type: "tokio::sync::once_cell::OnceCell" };
         return { kind: "semaphore", name: `Semaphore::${method}`, type: "tokio::sync::semaphore::Semaphore" };
       case "once_cell":
         return { kind: "once-cell", name: "OnceCell", type: "tokio::sync::once_cell::OnceCell" };
       default:
-        return { kind: "mpsc-send", name: method.startsWith("reserve") ? "Sender::reserve" : "Sender::send", type: "tokio::sync::mpsc::chan::Chan" };
+        return {
+          kind: "mpsc-send",
+          name: method.startsWith("reserve") ? "Sender::reserve" : "Sender::send",
+          type: "tokio::sync::mpsc::chan::Chan",
+        };
     }
   }
   return undefined;
@@ -83,7 +99,12 @@ function acquireStep(reading: Reading): Step {
   const semaphore = target(frame.place, ["semaphore"]);
   const node = path(frame.place, ["node"]);
   const wanted = numberAt(frame.place, ["num_permits"]);
-  if (semaphore === undefined || node === undefined || wanted === undefined || pathAt(context, semaphore) !== batchSemaphorePath)
+  if (
+    semaphore === undefined ||
+    node === undefined ||
+    wanted === undefined ||
+    pathAt(context, semaphore) !== batchSemaphorePath
+  )
     return decline("an Acquire without its Semaphore, node or number of permits");
   const facts = semaphoreFacts(context, semaphore);
   if (facts === undefined) return decline("a Semaphore without permits that can be read");
@@ -92,19 +113,25 @@ function acquireStep(reading: Reading): Step {
   const missing = numberAt(node, ["state"]) ?? wanted;
   const index = facts.queue.indexOf(node.address);
   const owner = ownerOf(reading);
-  const known = owner === undefined ? undefined : seekAround(context, frame, owner.type, (place) => holdsSemaphore(context, place, semaphore));
+  const known =
+    owner === undefined
+      ? undefined
+      : seekAround(context, frame, owner.type, (place) => holdsSemaphore(context, place, semaphore));
   if (known !== undefined) context.owners.set(semaphore.address, known.address);
   const resource = known?.address ?? semaphore.address;
   const numbers: Record<string, number> = { wanted, missing, permits: facts.free, queued: facts.queue.length };
   if (index >= 0) numbers["position"] = index + 1;
   const base = {
     resource,
+    ...(resource === semaphore.address ? {} : { key: semaphore.address }),
     numbers,
     evidence:
       index >= 0
         ? verified("this future's node is linked in the queue of the lock")
         : queued === true
-          ? inferred("the future says that it is queued, but its node is not in the queue: it has been granted or the queue was being changed")
+          ? inferred(
+              "the future says that it is queued, but its node is not in the queue: it has been granted or the queue was being changed",
+            )
           : inferred("the future has not been polled: it is not in the queue"),
   };
   return leaf(owner?.name ?? "acquire", wordedWait(reading, owner, facts, index, base, semaphore));
@@ -129,16 +156,29 @@ function wordedWait(
     case "rwlock-read":
       return { kind, text: `reading of rwlock ${place}${ahead}${granted}`, ...base };
     case "rwlock-write":
-      return { kind, text: `writing of rwlock ${place}${missing < wanted ? `, ${missing} of ${wanted} permits missing` : ""}${ahead}${granted}`, ...base };
+      return {
+        kind,
+        text: `writing of rwlock ${place}${missing < wanted ? `, ${missing} of ${wanted} permits missing` : ""}${ahead}${granted}`,
+        ...base,
+      };
     case "once-cell":
       return { kind, text: `once-cell ${place} to be set${ahead}${granted}`, ...base };
     case "mpsc-send": {
-      const channel = channelFacts(reading.context, seekAround(reading.context, reading.frame, "tokio::sync::mpsc::chan::Chan"));
+      const channel = channelFacts(
+        reading.context,
+        seekAround(reading.context, reading.frame, "tokio::sync::mpsc::chan::Chan"),
+      );
       const numbers = { ...base.numbers, waiting: facts.queue.length };
       if (channel === undefined) return { kind, text: `a free place in the channel at ${place}${ahead}`, ...base };
       Object.assign(numbers, channel.numbers);
       const room = channel.capacity === undefined ? "" : ` (${channel.queued} of ${channel.capacity} queued)`;
-      return { kind, text: `a free place in channel ${hex(channel.address)}${room}${ahead}${granted}`, ...base, resource: channel.address, numbers };
+      return {
+        kind,
+        text: `a free place in channel ${hex(channel.address)}${room}${ahead}${granted}`,
+        ...base,
+        resource: channel.address,
+        numbers,
+      };
     }
     default:
       return {
@@ -151,8 +191,8 @@ function wordedWait(
 
 /** The value (a Mutex, RwLock, channel...) has exactly this semaphore inside. */
 export const holdsSemaphore = (context: ChainContext, owner: Place, semaphore: Place): boolean =>
-  seek(context, owner, (name) => name === batchSemaphorePath, { depth: 6, budget: 60, borrowed: false, shared: false })?.address ===
-  semaphore.address;
+  seek(context, owner, (name) => name === batchSemaphorePath, { depth: 6, budget: 60, borrowed: false, shared: false })
+    ?.address === semaphore.address;
 
 export const permitsOf = (place: Place): number | undefined => {
   const found = path(place, ["permits"]);

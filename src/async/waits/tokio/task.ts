@@ -115,7 +115,11 @@ const yielding = (): Step =>
 
 /** A cooperative budget that is used up: the task is woken at once. */
 const budget = (): Step =>
-  leaf("budget", { kind: "yield", text: "its next turn: its budget was used up", evidence: verified("tokio's cooperative budget wakes its own task") });
+  leaf("budget", {
+    kind: "yield",
+    text: "its next turn: its budget was used up",
+    evidence: verified("tokio's cooperative budget wakes its own task"),
+  });
 
 function signalStep(reading: Reading): Step {
   const { context, frame } = reading;
@@ -131,12 +135,25 @@ function signalStep(reading: Reading): Step {
     text: number === undefined ? "a signal" : `signal ${number}${signalName(number)}`,
     ...(shared === undefined ? {} : { resource: shared.address }),
     ...(number === undefined ? {} : { numbers: { signal: number } }),
-    evidence: shared === undefined ? inferred("the function that awaits it") : verified("the channel that tokio's signal handler writes to"),
+    evidence:
+      shared === undefined
+        ? inferred("the function that awaits it")
+        : verified("the channel that tokio's signal handler writes to"),
   });
 }
 
 const signalNames: Readonly<Record<number, string>> = {
-  1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 10: "SIGUSR1", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 17: "SIGCHLD", 28: "SIGWINCH", 29: "SIGIO",
+  1: "SIGHUP",
+  2: "SIGINT",
+  3: "SIGQUIT",
+  10: "SIGUSR1",
+  12: "SIGUSR2",
+  13: "SIGPIPE",
+  14: "SIGALRM",
+  15: "SIGTERM",
+  17: "SIGCHLD",
+  28: "SIGWINCH",
+  29: "SIGIO",
 };
 const signalName = (number: number): string => (signalNames[number] === undefined ? "" : ` (${signalNames[number]})`);
 
@@ -146,7 +163,12 @@ function signalNumber({ context }: Reading, shared: Address): number | undefined
     if (module.symbols.format === "none") continue;
     for (const variable of module.symbols.variablesNamed("tokio::signal::registry::globals")) {
       if (variable.type === undefined || variable.place.kind !== "static") continue;
-      const at: Place = { program: context.program, module, type: variable.type, address: (variable.place.at + module.bias) as Address };
+      const at: Place = {
+        program: context.program,
+        module,
+        type: variable.type,
+        address: (variable.place.at + module.bias) as Address,
+      };
       const registry = seek(context, at, "tokio::signal::registry::Registry", { depth: 12, budget: 80 });
       const storage = registry === undefined ? undefined : member(registry, "storage");
       const number = storage === undefined ? undefined : signalIndex(context, storage, shared);
@@ -171,12 +193,10 @@ function signalIndex(context: Reading["context"], storage: Place, shared: Addres
 }
 
 function childStep(reading: Reading): Step {
-  const child = seekPlace(
-    reading.context,
-    reading.frame.place,
-    (place) => member(place, "pid") !== undefined,
-    { depth: 14, budget: 150 },
-  );
+  const child = seekPlace(reading.context, reading.frame.place, (place) => member(place, "pid") !== undefined, {
+    depth: 14,
+    budget: 150,
+  });
   const pidAt = child === undefined ? undefined : member(child, "pid");
   const pid = pidAt === undefined ? undefined : readUnsigned(pidAt);
   if (pid === undefined) return decline("a child process without a pid");
@@ -189,11 +209,14 @@ function childStep(reading: Reading): Step {
   });
 }
 
-
 export const tokioTasks: readonly FutureEntry[] = [
   { of: "type", path: joinHandlePath, read: joinStep },
   { of: "poll_fn", path: /^tokio::task::join_set::(?:join_next|join_next_with_id|poll_join_next)$/, read: joinSetStep },
-  { of: "type", path: ["core::future::pending::Pending", "futures_util::future::pending::Pending", "futures_lite::future::Pending"], read: never },
+  {
+    of: "type",
+    path: ["core::future::pending::Pending", "futures_util::future::pending::Pending", "futures_lite::future::Pending"],
+    read: never,
+  },
   { of: "type", path: /^tokio::task::yield_now::(?:\w+::)?YieldNow$/, read: yielding },
   { of: "type", path: "futures_lite::future::YieldNow", read: yielding },
   { of: "poll_fn", path: /^tokio::task::yield_now::/, read: yielding },
@@ -201,4 +224,3 @@ export const tokioTasks: readonly FutureEntry[] = [
   { of: "poll_fn", path: /^tokio::signal::(?:\w+::)*recv$/, read: signalStep },
   { of: "type", path: ["tokio::process::FusedChild", "tokio::process::ChildDropGuard"], read: childStep },
 ];
-

@@ -16,13 +16,22 @@ const sleepPaths = ["tokio::time::sleep::Sleep", "tokio::time::driver::sleep::Sl
  * A tokio timer. The deadline is in `Sleep` itself (1.53 on) or in its entry (before: `entry.deadline`); both are the monotonic clock.
  * "Now" is a lower bound, so "overdue" is certain and "due in" an upper bound.
  */
-export function timerWait(reading: Reading, sleep: Place, extra: Readonly<Record<string, number>> = {}): Wait | undefined {
+export function timerWait(
+  reading: Reading,
+  sleep: Place,
+  extra: Readonly<Record<string, number>> = {},
+): Wait | undefined {
   const { context } = reading;
   const at = path(sleep, ["deadline"]) ?? path(sleep, ["entry", "deadline"]) ?? seekNamed(reading, sleep);
   const deadline = at === undefined ? undefined : instantNs(context, at);
   if (deadline === undefined) return undefined;
   const numbers: Record<string, number> = { deadlineMs: toMs(deadline), ...extra };
-  const stateCell = seek(context, sleep, /::time::(?:driver::)?entry::StateCell$/, { depth: 8, budget: 60, borrowed: false, shared: false });
+  const stateCell = seek(context, sleep, /::time::(?:driver::)?entry::StateCell$/, {
+    depth: 8,
+    budget: 60,
+    borrowed: false,
+    shared: false,
+  });
   const stateAt = stateCell === undefined ? undefined : path(stateCell, ["state"]);
   const state = stateAt === undefined ? undefined : readBigUnsigned(stateAt);
   const { nowNs } = context;
@@ -52,7 +61,10 @@ export function timerWait(reading: Reading, sleep: Place, extra: Readonly<Record
 
 /** The deadline wherever a version put it. */
 const seekNamed = (reading: Reading, sleep: Place): Place | undefined => {
-  const entry = seek(reading.context, sleep, /::time::(?:driver::)?entry::TimerEntry$|::time_alt::entry::Entry$/, { depth: 6, budget: 60 });
+  const entry = seek(reading.context, sleep, /::time::(?:driver::)?entry::TimerEntry$|::time_alt::entry::Entry$/, {
+    depth: 6,
+    budget: 60,
+  });
   return entry === undefined ? undefined : path(entry, ["deadline"]);
 };
 
@@ -95,7 +107,10 @@ export const tokioTime: readonly FutureEntry[] = [
     of: "poll_fn",
     path: "tokio::time::interval::tick",
     read: (reading) => {
-      const interval = seek(reading.context, reading.frame.place, "tokio::time::interval::Interval", { depth: 6, budget: 40 });
+      const interval = seek(reading.context, reading.frame.place, "tokio::time::interval::Interval", {
+        depth: 6,
+        budget: 40,
+      });
       const wait = interval === undefined ? undefined : intervalWait(reading, interval);
       return wait === undefined ? decline("the closure of tick refers to no Interval") : leaf("Interval::tick", wait);
     },

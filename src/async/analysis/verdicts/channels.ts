@@ -1,0 +1,107 @@
+import { hex } from "../../../base/brand";
+import type { Address } from "../../../base/brand";
+import { inferred, verified } from "../../../base/evidence";
+import type { TaskKey } from "../../model";
+import type { PlacedWait, TaskFacts, Verdict, VerdictDetail } from "../model";
+import { futureText, ownAwait, taskList, waitDetail } from "../say";
+import type { Findings } from "./findings";
+
+interface At extends PlacedWait {
+  readonly facts: TaskFacts;
+}
+
+/** Senders that wait for a place while the receiver's task is busy with something else that does not end. */
+export function fullChannels(findings: Findings): Verdict[] {
+  const sending = byResource(findings, (each) => each.wait.kind === "mpsc-send");
+  const verdicts: Verdict[] = [];
+  for (const [address, senders] of sending) {
+    const receivers = findings.ends().receivers.get(address) ?? [];
+    const keys = [...new Set(senders.map((each) => each.facts.task.key))];
+    const stuck = receivers.filter(({ task }) => {
+      const facts = findings.tasks.get(task);
+      return (
+        facts?.task.state === "suspended" &&
+        !facts.waits.some(({ wait }) => wait.kind === "mpsc-recv" && wait.resource === address)
+      );
+    });
+    const receiver = stuck[0];
+    // With several candidates one of them may be a leftover of a move.
+    if (receiver === undefined || new Set(receivers.map((each) => each.task)).size > 1) continue;
+    const facts = findings.tasks.get(receiver.task);
+    if (facts === undefined) continue;
+    const position = ownAwait(facts.tree)?.position;
+    const doing = facts.waits[0]?.wait.text ?? "something that Grace does not know";
+    const details: VerdictDetail[] = [
+      {
+        text: `${futureText(facts.task)} has the receiver (${receiver.local}) and waits for ${doing}`,
+        task: receiver.task,
+        ...(position === undefined ? {} : { location: position }),
+      },
+      ...senders.slice(0, 8).map((each) => waitDetail(each.facts, each.wait, each.node)),
+    ];
+    const { capacity } = senders[0]?.wait.numbers ?? {};
+    verdicts.push({
+      kind: "full channel",
+      summary: `Channel ${hex(address)}${capacity === undefined ? "" : ` (capacity ${capacity})`} is full: ${taskList(keys)} ${keys.length === 1 ? "waits" : "wait"} to send, and its receiver ${taskList([receiver.task])} waits for ${doing}`,
+      tasks: [receiver.task, ...keys.filter((key) => key !== receiver.task)],
+      details,
+      evidence: findings.stuck.has(receiver.task)
+        ? verified("the channel's queue of senders, and the only receiver of it in a suspended task that cannot go on")
+        : inferred(
+            "the channel's queue of senders, and the only receiver of it in a suspended task that waits for something else",
+          ),
+    });
+  }
+  return verdicts;
+}
+
+/** Messages that nobody can send: no sender is left, or the only ones are in the hands of the task that waits. */
+export function closedChannels(findings: Findings): Verdict[] {
+  const kinds = new Set(["mpsc-recv", "oneshot", "broadcast", "watch"]);
+  const receiving = byResource(findings, ({ wait }) => kinds.has(wait.kind) && wait.numbers?.["senders"] !== undefined);
+  const verdicts: Verdict[] = [];
+  for (const [address, waits] of receiving) {
+    for (const each of waits) {
+      const { facts, wait, node } = each;
+      const { numbers } = wait;
+      if (facts.task.state !== "suspended" || (numbers?.["queued"] ?? 0) > 0 || numbers?.["sent"] === 1) continue;
+      const senders = numbers?.["senders"] ?? 0;
+      const own = senders === 0 ? [] : ownSenders(findings, address, facts.task.key);
+      const isOwn = senders > 0 && own.length >= senders;
+      if (senders > 0 && !isOwn) continue;
+      // One of several branches may still end the wait: only a task that waits for this alone is stuck by it.
+      if (facts.waits.length > 1) continue;
+      verdicts.push({
+        kind: "closed channel",
+        summary: isOwn
+          ? `${capital(taskList([facts.task.key]))} waits for ${wait.text}, and the only sender is its own (${own.join(", ")})`
+          : `${capital(taskList([facts.task.key]))} waits for ${wait.text}`,
+        tasks: [facts.task.key],
+        details: [waitDetail(facts, wait, node)],
+        evidence: isOwn
+          ? inferred("the channel counts as many senders as lie in the locals of the task that waits")
+          : verified("the channel counts no sender and no message"),
+      });
+    }
+  }
+  return verdicts;
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const ownSenders = (findings: Findings, address: Address, task: TaskKey): string[] =>
+  (findings.ends().senders.get(address) ?? []).filter((each) => each.task === task).map((each) => each.local);
+
+function byResource(findings: Findings, accept: (each: PlacedWait) => boolean): Map<Address, At[]> {
+  const found = new Map<Address, At[]>();
+  for (const facts of findings.tasks.values()) {
+    for (const each of facts.waits) {
+      const { resource } = each.wait;
+      if (resource === undefined || !accept(each)) continue;
+      const list = found.get(resource);
+      if (list === undefined) found.set(resource, [{ ...each, facts }]);
+      else list.push({ ...each, facts });
+    }
+  }
+  return found;
+}

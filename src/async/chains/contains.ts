@@ -1,0 +1,86 @@
+import { baseName } from "../../rust/type-names";
+import type { LoadedModule } from "../../symbols/program";
+import type { Type, TypeRef } from "../../symbols/type-model";
+import type { ChainContext } from "./context";
+
+/** A question about types, asked once per type: `name` keeps the answers apart. */
+export interface TypeQuestion {
+  readonly name: string;
+  /** By path without generic arguments. */
+  readonly accept: (path: string) => boolean;
+}
+
+const maxDepth = 16;
+
+/**
+ * Whether a value of the type may own a value of an accepted type: by value, in any variant, in a Box, Vec or array. What it borrows or shares does
+ * not count, and futures are not looked into (they are walked on their own). Lets a search of all locals of all tasks skip nearly all of them.
+ */
+export function mayContain(
+  context: ChainContext,
+  module: LoadedModule,
+  type: TypeRef,
+  question: TypeQuestion,
+): boolean {
+  return ask(context, module, type, question, 0, new Set()) === true;
+}
+
+/** `undefined`: cut by the bound or a cycle, not to be remembered. */
+function ask(
+  context: ChainContext,
+  module: LoadedModule,
+  ref: TypeRef,
+  question: TypeQuestion,
+  depth: number,
+  open: Set<TypeRef>,
+): boolean | undefined {
+  const facts = context.factsOf(module, ref);
+  const known = facts.contains?.get(question.name);
+  if (known !== undefined) return known;
+  if (depth > maxDepth || open.has(ref)) return undefined;
+  let answer: boolean | undefined = false;
+  if (question.accept(facts.path.path)) answer = true;
+  else if (facts.entry === undefined) {
+    open.add(ref);
+    for (const inner of owned(module, facts.type)) {
+      const found = ask(context, module, inner, question, depth + 1, open);
+      if (found === true) {
+        answer = true;
+        break;
+      }
+      if (found === undefined) answer = undefined;
+    }
+    open.delete(ref);
+  }
+  if (answer !== undefined) (facts.contains ??= new Map()).set(question.name, answer);
+  return answer;
+}
+
+function owned(module: LoadedModule, type: Type): TypeRef[] {
+  if (type.size === 0) return [];
+  switch (type.kind) {
+    case "struct": {
+      if (/^alloc::vec::Vec$/.test(baseName(type.name)))
+        return type.typeArguments.filter((each) => each.name === "T").map((each) => each.type);
+      if (/^(?:alloc::sync::|alloc::rc::|std::collections::|hashbrown::|alloc::string::)/.test(type.name)) return [];
+      return type.members.map((each) => each.type);
+    }
+    case "union":
+      return type.members.map((each) => each.type);
+    case "enum": {
+      if (type.isCoroutine) return [];
+      const found: TypeRef[] = [];
+      for (const variant of type.variants) {
+        const payload = module.symbols.type(variant.type);
+        if (payload.kind === "struct") found.push(...payload.members.map((each) => each.type));
+      }
+      return found;
+    }
+    case "pointer":
+      return type.target !== undefined && type.name.startsWith("alloc::boxed::Box<") ? [type.target] : [];
+    case "array":
+      return type.count === 0 ? [] : [type.element];
+    default:
+      return [];
+  }
+}
