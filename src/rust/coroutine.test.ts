@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { TypeWorld } from "../../test/builders/types";
-import { bodyBounds, coroutineAt, coroutineStates, isCoroutine } from "./coroutine";
+import { bodyBounds, coroutineAt, coroutineName, coroutineStates, isCoroutine } from "./coroutine";
 import { isFailure, typeOf } from "./place";
 
 const at = (line: number): { file: string; line: number } => ({ file: "src/main.rs", line });
@@ -100,5 +100,44 @@ describe("a coroutine", () => {
       ["Unresumed", "Returned", "Panicked", "Suspend0", "Suspend1"],
     );
     assert.equal(bodyBounds(world.type(numbered)), undefined);
+  });
+});
+
+describe("the name of a coroutine", () => {
+  const world = new TypeWorld();
+  const service = world.struct("zoo::shop::Service<u8>", 8, { x: [0, world.u64] });
+  const reference = world.pointer("&zoo::shop::Service<u8>", service);
+  const made = (name: string, saved: Record<string, readonly [number, typeof service]>): string =>
+    coroutineName(
+      world.place(
+        world.coroutine(name, 32, 24, [
+          { name: "Unresumed", members: "self" in saved ? { self: saved["self"] ?? [0, service] } : {} },
+          { name: "Returned", members: {} },
+          { name: "Panicked", members: {} },
+          { name: "Suspend0", members: saved },
+        ]),
+        0x1000,
+      ),
+    );
+
+  it("of a method names the type of self", () => {
+    assert.equal(
+      made("zoo::shop::{impl#0}::call::{async_fn_env#0}", { self: [0, reference] }),
+      "zoo::shop::Service::call",
+    );
+    assert.equal(made("zoo::shop::{impl#0}::make::{async_fn_env#0}", {}), "zoo::shop::{impl#0}::make");
+    assert.equal(
+      made("zoo::shop::{impl#0}::call::{async_block_env#0}", { _ref__self: [0, reference] }),
+      "zoo::shop::Service::call::{async block}",
+    );
+  });
+
+  it("of an async_trait method is the method's, though it is an async block", () => {
+    const saved = { __self: [0, reference], self: [8, reference] } as const;
+    assert.equal(made("zoo::shop::{impl#4}::call::{async_block_env#0}", saved), "zoo::shop::Service::call");
+  });
+
+  it("leaves generic arguments to the type", () => {
+    assert.equal(made("zoo::generic::{async_fn_env#0}<alloc::vec::Vec<u8, alloc::alloc::Global>>", {}), "zoo::generic");
   });
 });

@@ -113,8 +113,12 @@ function unwrapSelf(name: string): string | undefined {
     : printTypeName(group.parts[0]).trim();
 }
 
-/** A type `Mutex` in a module `mutex` is as a rule re-exported one level up. */
+/** Libraries whose private modules people do not write. In an unknown crate a module may well be public. */
+const reexportingCrates = /^(?:std|core|alloc|tokio|tokio_\w+|futures|futures_\w+|async_\w+)$/;
+
+/** A type `Mutex` in a module `mutex` of these libraries is re-exported one level up. */
 function withoutPrivateModules(names: readonly string[]): readonly string[] {
+  if (!reexportingCrates.test(names[0] ?? "")) return names;
   const last = names.at(-1);
   const module = names.at(-2);
   if (last === undefined || module === undefined || names.length < 3) return names;

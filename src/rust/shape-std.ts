@@ -384,8 +384,9 @@ function symbolName(place: Place, at: Address): string | undefined {
   const module = place.program.moduleAt(at);
   if (module === undefined) return undefined;
   const link = (at - module.bias) as Parameters<typeof module.symbols.symbolAt>[0];
-  const variable = module.symbols.variableAt(link)?.name ?? module.symbols.symbolAt(link)?.name;
-  if (variable !== undefined) return displayName(variable);
+  const symbol = module.symbols.symbolAt(link);
+  const name = module.symbols.variableAt(link)?.name ?? (symbol?.offset === 0 ? symbol.name : undefined);
+  if (name !== undefined) return displayName(name);
   // An unnamed constant: its second entry is `wake`, and a function has a name.
   const wake = memoryOf(place).u64((at + 8) as Address);
   return wake === undefined ? undefined : codeName(place, wake);

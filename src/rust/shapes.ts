@@ -108,7 +108,10 @@ function rendererFor(place: Place): Renderer | undefined {
 
 /** What this value looks like; whether one of the renderers knew it, or it is shown as debug info lays it out. */
 export function shapeOf(place: Place): { readonly shape: Shape; readonly isRendered: boolean } {
-  const renderer = rendererFor(place);
-  const shape = renderer?.(place);
-  return shape === undefined ? { shape: basicShape(place), isRendered: false } : { shape, isRendered: true };
+  const shape = rendererFor(place)?.(place);
+  if (shape !== undefined) return { shape, isRendered: true };
+  const basic = basicShape(place);
+  // A fat pointer or slice is shown as what it leads to: its words are one level below, too.
+  const isStandIn = typeOf(place).kind === "struct" && (basic.kind === "collection" || basic.kind === "through");
+  return { shape: basic, isRendered: isStandIn };
 }
