@@ -80,7 +80,7 @@ async function report(dump: string, options: ReportOptions, output: CliOutput): 
   });
   if ("error" in opened) {
     const { what, effect, remedy } = opened.error;
-    output.error(`${[what, effect, remedy].filter((part) => part !== undefined).join(" ")}\n`);
+    output.error(`${dump}: ${[what, effect, remedy].filter((part) => part !== undefined).join(" ")}\n`);
     return ExitCode.unreadable;
   }
   try {
