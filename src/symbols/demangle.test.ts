@@ -106,7 +106,12 @@ describe("demangling", () => {
     demangle(doubling);
     demangle(`_R${"N".repeat(10_000)}`);
     demangle(`_R${"INvC1a1b".repeat(5000)}`);
-    fc.assert(fc.property(fc.string(), (text) => void demangle(`_R${text}`) ?? void demangle(`_ZN${text}`) ?? true));
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        demangle(`_R${text}`);
+        demangle(`_ZN${text}`);
+      }),
+    );
     assert.ok(performance.now() - started < 10_000);
   });
 });

@@ -20,6 +20,8 @@ import { TypeSearch } from "./dwarf/type-search";
 import { readVariable, staticsOf, traitOfVtable, variablesOf } from "./dwarf/variables";
 import type { DwarfVariable, VariablePlace } from "./dwarf/variables";
 import type { Unit } from "./dwarf/unit";
+import { SplitUnits } from "./dwarf/split-units";
+import type { SplitFiles } from "./dwarf/split-units";
 import { offsetOf } from "./dwarf/die-id";
 import { localsOf } from "./dwarf/locals";
 import { inlineChain, scopesAt } from "./dwarf/scopes";
@@ -67,6 +69,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private readonly dwarf: Dwarf | undefined;
   private readonly types: TypeReader | undefined;
   private readonly search: TypeSearch | undefined;
+  private readonly split: SplitUnits | undefined;
   private knownSymbols: ElfSymbols | null | undefined;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
@@ -74,16 +77,23 @@ export class ElfModuleSymbols implements ModuleSymbols {
   /**
    * @param executable the file that was mapped: code, unwind tables, relocations.
    * @param debug the file with debug sections where that is another one.
+   * @param splitFiles opens `.dwp` and `.dwo` files, where the debug information is split.
    */
   constructor(
     readonly executable: ElfFile | undefined,
     readonly debug: ElfFile | undefined,
+    splitFiles?: SplitFiles,
   ) {
     const sections =
       (debug === undefined ? undefined : dwarfSections(debug)) ??
       (executable === undefined ? undefined : dwarfSections(executable));
     if (sections !== undefined) {
       this.dwarf = new Dwarf(sections);
+      if (splitFiles !== undefined) {
+        const split = new SplitUnits(this.dwarf, splitFiles);
+        this.dwarf.splitUnit = (skeleton) => split.find(skeleton);
+        this.split = split;
+      }
       this.types = new TypeReader(this.dwarf);
       this.search = new TypeSearch(this.dwarf);
     }
@@ -116,7 +126,10 @@ export class ElfModuleSymbols implements ModuleSymbols {
   }
 
   problems(): readonly Problem[] {
+    const name = (this.executable ?? this.debug)?.source.name ?? "";
+    const split = this.split?.problem(name.slice(name.lastIndexOf("/") + 1));
     return [
+      ...(split === undefined ? [] : [split]),
       ...this.log.list(),
       ...(this.executable?.problems ?? []),
       ...(this.debug?.problems ?? []),

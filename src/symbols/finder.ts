@@ -4,6 +4,7 @@ import { crc32OfFile } from "./crc32";
 import { FileSource } from "../bytes/file-source";
 import type { Problem } from "../base/problem";
 import { ElfFile } from "../formats/elf/elf";
+import type { SplitFiles } from "./dwarf/split-units";
 import type { Module } from "../snapshot/snapshot";
 import type { SymbolOptions } from "./program";
 
@@ -141,6 +142,37 @@ export class SymbolFinder {
       yield join(folder, name);
       yield join(folder, `${name}.debug`);
     }
+  }
+
+  /** Where the split debug information of an executable may be: beside it, where it was built, beside the dump, in the symbol path. */
+  splitFiles(executable: ElfFile): SplitFiles {
+    const path = executable.source.name;
+    const folders = [dirname(path), dirname(this.dumpPath), ...this.options.symbolPath];
+    return {
+      places: `${dirname(path)} and the folder where it was built`,
+      package: () => {
+        const names = new Set([path, path.replace(/\.debug$/, "")].map((each) => `${basename(each)}.dwp`));
+        for (const given of this.options.symbolPath) if (names.has(basename(given))) return openElf(given);
+        for (const folder of folders)
+          for (const name of names) {
+            const elf = openElf(join(folder, name));
+            if (elf !== undefined) return elf;
+          }
+        return undefined;
+      },
+      object: (name, compDir) => {
+        const places = isAbsolute(name) ? [name] : compDir === undefined ? [] : [join(compDir, name)];
+        for (const folder of folders) {
+          if (!isAbsolute(name)) places.push(join(folder, name));
+          places.push(join(folder, basename(name)));
+        }
+        for (const place of new Set(places)) {
+          const elf = openElf(place);
+          if (elf !== undefined) return elf;
+        }
+        return undefined;
+      },
+    };
   }
 
   private subFolders(folder: string): readonly string[] {

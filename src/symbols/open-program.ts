@@ -90,7 +90,7 @@ class ProgramModule implements LoadedModule {
       addFileBacking(this.memory, executable, bias);
       addRelroBacking(this.memory, executable, bias);
     }
-    const symbols = new ElfModuleSymbols(executable, debug);
+    const symbols = new ElfModuleSymbols(executable, debug, this.finder.splitFiles(known));
     return {
       symbols,
       bias,

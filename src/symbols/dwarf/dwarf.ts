@@ -196,13 +196,14 @@ export class Dwarf {
   // --- files and lines
 
   private filesOf(unit: Unit): LineFiles | undefined {
-    const { stmtList, compDir, name, strOffsetsBase } = unit.root;
+    // A split unit uses the line table of its skeleton.
+    const owner = unit.skeleton ?? unit;
+    const { stmtList, compDir, name, strOffsetsBase } = owner.root;
     if (stmtList === undefined) return undefined;
-    const key = `${String(unit.space.index)}:${String(stmtList)}`;
+    const key = `${String(owner.space.index)}:${String(stmtList)}`;
     let files = this.files.get(key);
     if (files === undefined) {
-      const lineUnit = unit.skeleton ?? unit;
-      files = lineFiles(lineUnit.space.sections, stmtList, { compDir, name, strOffsetsBase }) ?? "none";
+      files = lineFiles(owner.space.sections, stmtList, { compDir, name, strOffsetsBase }) ?? "none";
       this.files.set(key, files, 1);
     }
     return files === "none" ? undefined : files;
