@@ -90,6 +90,10 @@ const archOf = (machine: number): Arch =>
 function coreRanges(core: ElfCore, source: ByteSource): MemoryRange[] {
   const files = [...core.files].sort((a, b) => a.start - b.start);
   let file = 0;
+  const code = core.loads.filter((load) => (load.flags & execFlag) !== 0).map((load) => load.vaddr);
+  const images = new Set(
+    files.filter((each) => code.some((at) => at >= each.start && at < each.end)).map((each) => each.path),
+  );
   return [...core.loads]
     .sort((a, b) => a.vaddr - b.vaddr)
     .map((load): MemoryRange => {
@@ -109,21 +113,24 @@ function coreRanges(core: ElfCore, source: ByteSource): MemoryRange[] {
         ...(present > 0 ? { source, sourceOffset: load.offset } : {}),
         ...(named === undefined
           ? { kind: "anonymous" }
-          : { kind: "file", file: named.path, fileOffset: named.fileOffset + (load.vaddr - named.start) }),
+          : {
+              kind: images.has(named.path) ? "image" : "file",
+              file: named.path,
+              fileOffset: named.fileOffset + (load.vaddr - named.start),
+            }),
       };
     });
 }
 
 /**
- * The kernel leaves out anonymous mappings that were never written (no page was ever given to them, as for signal stacks), as
+ * The kernel leaves out private mappings that were never written (no page was ever given to them, as for signal stacks), as
  * well as those marked MADV_DONTDUMP. When it left out all of them, the filter was the reason instead.
  */
 function untouchedIn(core: ElfCore): (range: MemoryRange) => boolean {
   const writable = core.loads.filter((load) => (load.flags & writeFlag) !== 0);
   const named = (at: number): boolean => core.files.some((file) => at >= file.start && at < file.end);
-  const anonymous = writable.filter((load) => !named(load.vaddr));
-  if (!anonymous.some((load) => load.filesz > 0)) return () => false;
-  const left = new Set(anonymous.filter((load) => load.filesz === 0).map((load) => load.vaddr));
+  if (!writable.some((load) => load.filesz > 0 && !named(load.vaddr))) return () => false;
+  const left = new Set(writable.filter((load) => load.filesz === 0).map((load) => load.vaddr));
   return (range) => left.has(range.start);
 }
 

@@ -21,6 +21,10 @@ import { spliceRanges } from "./splice";
 import type { Mapping, Piece } from "./splice";
 import { findThreadPointers } from "./thread-pointer";
 
+/** At most twelve names, and how many more. */
+const listed = (names: readonly string[]): string =>
+  names.slice(0, 12).join(", ") + (names.length > 12 ? ` and ${String(names.length - 12)} more` : "");
+
 /** Makes the snapshot of a minidump written by Windows, Wine, Breakpad, Crashpad, minidump-writer or LLDB. */
 export function snapshotOfMinidump(path: string, dump: Minidump): Snapshot {
   const problems = new ProblemLog();
@@ -171,7 +175,7 @@ function linuxMappings(maps: readonly LinuxMapping[], modules: readonly Minidump
       writable: map.writable,
       executable: map.executable,
       kind,
-      ...(map.name === "" ? {} : { file: map.name, fileOffset: map.offset }),
+      ...(map.name === "" || map.name.startsWith("[") ? {} : { file: map.name, fileOffset: map.offset }),
     };
   });
 }
@@ -414,10 +418,10 @@ function tellWhatIsMissing(
       what:
         cut.length > 0
           ? `The dump is cut: ${sizeInWords(missing)}${total} are missing (${String(cut.length)} of ${String(pieces.length)} memory ranges).`
-          : `The dump is cut: it ends at ${String(dump.source.size)} bytes, before ${streamsLost.length === 1 ? "the stream" : "the streams"} ${streamsLost.map((stream) => streamName(stream.type)).join(", ")}.`,
+          : `The dump is cut: it ends at ${String(dump.source.size)} bytes, before ${streamsLost.length === 1 ? "the stream" : "the streams"} ${listed(streamsLost.map((stream) => streamName(stream.type)))}.`,
       effect:
         streamsLost.length > 0
-          ? `These streams are whole: ${alive.length === 0 ? "none" : alive.join(", ")}.`
+          ? `These streams are whole: ${alive.length === 0 ? "none" : listed([...new Set(alive)])}.`
           : "The memory at the end of the file is lost.",
       remedy: "Copy the dump again, or take it again with enough disk space.",
     });
@@ -427,7 +431,7 @@ function tellWhatIsMissing(
   if (dump.modules.length === 0)
     problems.add({ where: path, what: "The dump lists no modules.", effect: "Nothing can be named." });
   const isCut = cut.length > 0 || streamsLost.length > 0;
-  if (judged.kind === "stacks")
+  if (judged.kind === "stacks" && dump.threads.length + dump.memory.length > 0)
     problems.add({
       where: path,
       what: isCut ? "No heap is left in this dump." : "There is no heap in this dump.",

@@ -16,6 +16,7 @@ import { BufferSource } from "../bytes/buffer-source";
 import { ElfFile } from "../formats/elf/elf";
 import { openSnapshot, snapshotOf } from "./open";
 import type { Snapshot } from "./snapshot";
+import { sweepRanges } from "./sweep-ranges";
 
 const at = (value: number): Address => value as Address;
 
@@ -130,6 +131,23 @@ describe("a core", () => {
 
   it("ends a stack at its own thread pointer, so that a heap mapped right above is not taken for stack", () => {
     assert.deepEqual(snapshot.threads[0]?.stack, { low: 0x7f00_0000, high: 0x7f00_3000 });
+  });
+
+  it("is swept through its writable bytes once, heap and stacks told apart", () => {
+    const swept = sweepRanges(snapshot);
+    const writable = snapshot.memory.ranges.filter((range) => range.writable);
+    assert.equal(
+      swept.reduce((sum, range) => sum + range.size, 0),
+      writable.reduce((sum, range) => sum + range.present, 0),
+    );
+    const told = swept.map((range) => [range.start, range.size, range.thread]);
+    assert.deepEqual(told.slice(-2), [
+      [0x7f00_0000, 0x3000, 101],
+      [stackTop - 0x4000, 0x4000, 100],
+    ]);
+    assert.ok(told.some(([start, size, thread]) => start === 0x7f00_3000 && size === 0x5000 && thread === undefined));
+    for (const { start, source, sourceOffset } of swept)
+      assert.equal(source.read(sourceOffset, 1)[0], snapshot.memory.u8(start));
   });
 
   it("is full though untouched memory and shared files were left out", () => {
@@ -589,5 +607,12 @@ describe("opening a file", () => {
     const result = await openSnapshot(join(folder, "missing"));
     assert.ok("error" in result);
     assert.equal(result.error.what, "There is no such file.");
+  });
+
+  it("can be undone", async () => {
+    const result = await openSnapshot(file("closed", buildCore(core())), { cacheFolder: folder });
+    assert.ok("snapshot" in result);
+    result.close();
+    assert.equal(result.snapshot.memory.rangeAt(at(base))?.source?.read(0, 1).length, 0);
   });
 });

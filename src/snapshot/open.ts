@@ -20,7 +20,8 @@ export interface OpenOptions {
   readonly onProgress?: (message: string, fraction?: number) => void;
 }
 
-export type OpenResult = { readonly snapshot: Snapshot } | { readonly error: Problem };
+/** `close` gives the file back: afterwards the snapshot's memory holds only what is cached. */
+export type OpenResult = { readonly snapshot: Snapshot; readonly close: () => void } | { readonly error: Problem };
 
 /** Opens a dump of any format, also compressed. Never rejects for what the file holds: what is no dump is an `error`. */
 export async function openSnapshot(path: string, options: OpenOptions = {}): Promise<OpenResult> {
@@ -46,20 +47,23 @@ export async function openSnapshot(path: string, options: OpenOptions = {}): Pro
   const { snapshot } = result;
   return opened.problems.length === 0
     ? result
-    : { snapshot: { ...snapshot, problems: [...opened.problems, ...snapshot.problems] } };
+    : { ...result, snapshot: { ...snapshot, problems: [...opened.problems, ...snapshot.problems] } };
 }
 
 /** The snapshot of a dump whose bytes are at hand, uncompressed. `path` is for messages. */
 export function snapshotOf(path: string, source: ByteSource, program?: ElfFile): OpenResult {
   const magic = source.read(0, 20).slice();
+  const close = (): void => {
+    source.close();
+  };
   if (isMinidump(magic)) {
     const minidump = readMinidump(source);
-    if (minidump !== undefined) return { snapshot: snapshotOfMinidump(path, minidump) };
+    if (minidump !== undefined) return { snapshot: snapshotOfMinidump(path, minidump), close };
   }
   if (isElf(magic)) {
     const core = readElfCore(source);
     if (core !== undefined) {
-      if (core.elf.segments.length > 0) return { snapshot: snapshotOfCore(path, source, core, program) };
+      if (core.elf.segments.length > 0) return { snapshot: snapshotOfCore(path, source, core, program), close };
       const told = core.problems[0];
       return notADump(
         path,
