@@ -27,9 +27,15 @@ const isKnown = (registers: Registers, register: number): boolean =>
 
 /**
  * Follows the frame pointer: at it lie the caller's frame pointer and the return address (both instruction sets). Taken only where that word
- * is a return address, since most optimised code uses the register for other things.
+ * is a return address, since most optimised code uses the register for other things. A zero there ends the chain, which is believed only
+ * `inChain`: of a frame that the chain itself gave.
  */
-export function byFramePointer(code: CodeMap, machine: Machine, registers: Registers): Guess | undefined {
+export function byFramePointer(
+  code: CodeMap,
+  machine: Machine,
+  registers: Registers,
+  inChain: boolean,
+): Guess | undefined {
   const { memory } = code;
   if (!isKnown(registers, machine.framePointer)) return undefined;
   const at = addressOf(registers.values[machine.framePointer]);
@@ -42,7 +48,7 @@ export function byFramePointer(code: CodeMap, machine: Machine, registers: Regis
   if (next === undefined || stored === undefined) return undefined;
   const returnAddress = machine.strip(stored);
   const above = machine.strip(next);
-  const isRoot = returnAddress === 0n;
+  const isRoot = returnAddress === 0n && inChain;
   if (!isRoot && !code.isReturnAddress(addressOf(returnAddress))) return undefined;
   // The chain goes up the stack; the last link is zero. What points down or away is another use of the register.
   if (above !== 0n && addressOf(above) <= at) return undefined;
@@ -107,8 +113,9 @@ interface Target {
 }
 
 /**
- * Looks up the stack for a return address from which the rules lead to the root of the thread: the first such word, else the one that
- * leads farthest (at least three frames). Stale words of earlier calls may come first, so such a frame is a guess.
+ * Looks up the stack for a return address from which the rules lead to the root of the thread or to a signal handler's way back: the first
+ * such word, else the one that leads farthest (musl has no rules for its thread start). Stale words of earlier calls may come first, so such a
+ * frame is a guess.
  */
 export function byScan(code: CodeMap, machine: Machine, registers: Registers): Guess | undefined {
   return scan(code, machine, registers, scanBytes, undefined);
@@ -160,13 +167,16 @@ function scan(
     const walk = followRules(code, machine, candidate, target, dead);
     budget -= walk.depth + 1;
     if (walk.arrived) return { registers: candidate, trust: "scan", isRoot: false };
-    if (walk.depth > (best?.depth ?? 2)) best = { registers: candidate, depth: walk.depth };
+    if (walk.depth > (best?.depth ?? 0)) best = { registers: candidate, depth: walk.depth };
   }
   if (best === undefined || target !== undefined) return undefined;
   return { registers: best.registers, trust: "scan", isRoot: false };
 }
 
-/** Applies rules alone from a return address on, to the target or else the root. `dead` remembers states that led nowhere. */
+/**
+ * Applies rules alone from a return address on, to the target or else the root. `depth` counts the steps that landed on a return address.
+ * `dead` remembers states that led nowhere.
+ */
 function followRules(
   code: CodeMap,
   machine: Machine,
@@ -179,16 +189,19 @@ function followRules(
   for (let depth = 0; depth < deepest; depth++) {
     const pc = addressOf(registers.values[machine.pc]);
     const sp = addressOf(registers.values[machine.sp]);
-    // A root at once proves nothing: any stale word in `_start` or `clone` would do.
-    const atTarget = target === undefined ? pc === 0 : pc === target.pc && sp === target.sp;
-    if (atTarget && depth > 0) return { arrived: true, depth };
+    // The end at once proves nothing: any stale word in `_start` or `clone` would do.
+    if (depth > 0) {
+      const isEnd = target === undefined ? pc === 0 || machine.isSignalReturn(code.memory, pc) : false;
+      if (isEnd || (pc === target?.pc && sp === target.sp)) return { arrived: true, depth };
+    }
     const key = `${String(pc)} ${String(sp)}`;
-    const unwound = code.isCode(pc) && !dead.has(key) ? code.unwind((pc - 1) as Address, registers) : undefined;
+    const isReturn = depth === 0 || code.isReturnAddress(pc);
     seen.push(key);
+    const unwound = isReturn && !dead.has(key) ? code.unwind((pc - 1) as Address, registers) : undefined;
     if (target === undefined && unwound?.isRoot === true) return { arrived: depth > 0, depth };
     if (unwound === undefined || unwound.isRoot || addressOf(unwound.registers.values[machine.sp]) <= sp) {
       for (const each of seen) dead.add(each);
-      return { arrived: false, depth };
+      return { arrived: false, depth: isReturn ? depth : depth - 1 };
     }
     registers = unwound.registers;
   }

@@ -15,8 +15,8 @@ import type { FrameTrust, PhysicalFrame, Stack } from "./stack";
 /** Most frames of one stack that are kept; of a deeper recursion the innermost and, as far as they can be reached, the outermost ones. */
 export const frameLimit = 1024;
 const keptAtRoot = 64;
-/** Steps of one walk: recursion through 8 MiB in the smallest frames that compilers make (48 bytes) takes 175,000. */
-const stepLimit = 250_000;
+/** Steps of one walk: recursion through 8 MiB in the smallest frames that compilers make (48 bytes) takes 175,000, in frames of 32 bytes 262,000. */
+const stepLimit = 300_000;
 /** Steps to a stack pointer that is not above: leaves of aarch64, signal stacks, switches between stacks. Real stacks have a few. */
 const sidewaysLimit = 64;
 
@@ -70,7 +70,7 @@ class Unwinder {
       this.code.load(pc);
       const isReturn = machine.isSignalReturn(memory, pc);
       let lookup = isExact || isReturn ? pc : ((pc - 1) as Address);
-      const step = this.step(registers, pc, lookup, isReturn, isExact);
+      const step = this.step(registers, pc, lookup, isReturn, trust);
       const fromSignal = step.kind === "caller" && step.fromSignal;
       if (fromSignal) lookup = pc;
       this.keep({
@@ -147,9 +147,10 @@ class Unwinder {
     return { frames, problems, omitted: { after: this.frames.length - 1, count } };
   }
 
-  /** `isExact`: nothing was called from here, the thread stopped or was interrupted at `pc`. */
-  private step(registers: Registers, pc: Address, lookup: Address, isReturn: boolean, isExact: boolean): Step {
+  private step(registers: Registers, pc: Address, lookup: Address, isReturn: boolean, trust: FrameTrust): Step {
     const { code, machine } = this;
+    // Nothing was called from here: the thread stopped or was interrupted at `pc`.
+    const isExact = lookup === pc && !isReturn;
     const byRules = code.isCode(pc) ? code.unwind(lookup, registers) : undefined;
     if (byRules?.isRoot === true) return { kind: "root", cfa: byRules.cfa };
     if (byRules !== undefined) {
@@ -168,7 +169,7 @@ class Unwinder {
       if (guess !== undefined)
         return { kind: "caller", registers: guess.registers, trust: guess.trust, fromSignal: false };
     }
-    const chained = byFramePointer(code, machine, registers);
+    const chained = byFramePointer(code, machine, registers, trust === "frame pointer");
     if (chained?.isRoot === true) return { kind: "root" };
     const guess =
       chained === undefined

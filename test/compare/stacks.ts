@@ -34,7 +34,9 @@ function shortName(name: string): string {
       .replace(/\(.*$/, "")
       .replace(/\+0x[0-9a-f]+$/, "")
       .split("::")
-      .pop() ?? ""
+      .pop()
+      // glibc's own alias, which gdb takes from the debug information and others from the symbol table.
+      ?.replace(/^__GI_/, "") ?? ""
   );
 }
 
