@@ -32,15 +32,16 @@ describe("finding tokio tasks", () => {
         ["10", "running", headerOf(3), "list+sweep", "verified"],
       ],
     );
-    assert.equal(world.tasks[0]?.futureTypeName, futureName);
-    assert.equal(world.tasks[0]?.future?.address, headerOf(0) + 56);
-    assert.equal(world.tasks[0]?.references, 3);
-    assert.equal(world.tasks[0]?.rawState, "idle, join interest, refs 3");
+    const first = byId(world, 7);
+    assert.equal(first?.futureTypeName, futureName);
+    assert.equal(first.future?.address, headerOf(0) + 56);
+    assert.equal(first.references, 3);
+    assert.equal(first.rawState, "idle, join interest, refs 3");
     const [executor] = world.executors;
     assert.equal(executor?.kind, "tokio multi-thread");
-    assert.equal(executor?.workers, 2);
-    assert.equal(executor?.listed, 4);
-    assert.match(executor?.evidence.why ?? "", /^list and sweep agree/);
+    assert.equal(executor.workers, 2);
+    assert.equal(executor.listed, 4);
+    assert.match(executor.evidence.why, /^list and sweep agree/);
     assert.deepEqual(world.problems, []);
   });
 
@@ -170,7 +171,7 @@ describe("finding tokio tasks", () => {
       const world = worldOf({ tasks, damage: () => damaged });
       for (const task of world.tasks) {
         // Cutting bytes out moves cells; a moved cell is in no list, and so never more than inferred.
-        if (!headers.has(task.address as number)) assert.notEqual(task.evidence.grade, "verified");
+        if (!headers.has(task.address)) assert.notEqual(task.evidence.grade, "verified");
       }
       assert.ok(world.tasks.length <= tasks.length + 1);
     }

@@ -3,7 +3,7 @@ import type { Snapshot, Thread } from "../../src/snapshot/snapshot";
 import type { FunctionInfo, ModuleSymbols } from "../../src/symbols/module-symbols";
 import type { LoadedModule, Program } from "../../src/symbols/program";
 import type { TypeRef } from "../../src/symbols/type-model";
-import { memoryOf } from "./flat-memory";
+import { sourcedMemory } from "./sourced-memory";
 import { TypeWorld } from "./types";
 
 /** A made-up process that runs tokio 1.5x tasks on one multi-thread runtime: every byte is said here, none computed by the product. */
@@ -71,7 +71,7 @@ export function tokioProcess(options: ProcessOptions): Program {
     stack.set(heap.subarray(from, from + cellSize), 0x2000 + place * cellSize);
   }
   const damaged = options.damage?.(heap) ?? heap;
-  const memory = memoryOf(
+  const memory = sourcedMemory(
     { start: imageBase, bytes: new Uint8Array(0x10000), access: "rx" },
     { start: relroAt, bytes: relro, access: "r" },
     { start: heapBase, bytes: damaged, access: "rw" },

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { Address } from "../../base/brand";
 import type { Snapshot, Thread } from "../../snapshot/snapshot";
-import { memoryOf } from "../../../test/builders/flat-memory";
+import { sourcedMemory } from "../../../test/builders/sourced-memory";
 import type { Mapping } from "../../../test/builders/flat-memory";
 import { liveStackRanges } from "./references";
 import { stackZones } from "./stack-zones";
@@ -27,7 +27,7 @@ const snapshotOf = (threads: readonly Thread[], ...mappings: readonly Mapping[])
   bytes: 0,
   pageSize: 4096,
   process: {},
-  memory: memoryOf(...mappings),
+  memory: sourcedMemory(...mappings),
   modules: [],
   threads,
   handles: [],

@@ -1,12 +1,10 @@
 import type { Address } from "../../../base/brand";
 import { hex } from "../../../base/brand";
-import { inferred, verified, weaker } from "../../../base/evidence";
-import type { Evidence } from "../../../base/evidence";
 import { ProblemLog } from "../../../base/problem";
 import type { Work } from "../../../base/work";
 import { deref, placeOf } from "../../../rust/place";
 import type { LoadedModule, Program } from "../../../symbols/program";
-import type { Executor, ExecutorId, Task, TaskKey } from "../../model";
+import type { ExecutorId, Task, TaskKey } from "../../model";
 import type {
   DiscoverableFamily,
   DiscoveryContext,
@@ -15,18 +13,21 @@ import type {
   WordHit,
 } from "../../discovery/executor-family";
 import { findReferences, liveStackRanges } from "../../discovery/references";
-import type { References } from "../../discovery/references";
 import { sweepWords } from "../../discovery/sweep";
 import { WordTargets } from "../../discovery/word-targets";
 import { findBlockOn } from "./block-on";
 import type { BlockOnRoot } from "./block-on";
+import { Executors } from "./executors";
+import type { ListResult } from "./executors";
 import { walkList } from "./list-walk";
 import { pollFunctions } from "./poll-functions";
 import type { PollFunction } from "./poll-functions";
 import { readScheduler } from "./schedulers";
 import { SharedShapes } from "./shared-shapes";
 import type { Scheduler } from "./schedulers";
-import { schedulerPointer, spawnLocation, stageContent, taskState } from "./task-future";
+import { blockOnTask, taskEvidence, taskKeys } from "./task-answers";
+import type { Found } from "./task-answers";
+import { spawnLocation, stageContent, taskState } from "./task-future";
 import { readHeader } from "./task-header";
 import type { Candidate } from "./task-header";
 import { TaskLayouts, usualVtableWord } from "./task-layout";
@@ -40,8 +41,8 @@ import { findVtables } from "./vtables";
 import type { TaskVtable, VtableSearch } from "./vtables";
 import { rawWakerShape, storedWakers, wakerVtables } from "./wakers";
 
-/** A list longer than this is a loop that the other checks missed. */
-const longestList = 4_000_000;
+/** List entries followed beyond twice what the sweep found: tasks in memory that the sweep could not see are few. */
+const spareEntries = 100_000;
 
 export const tokioFamily: DiscoverableFamily = {
   name: "tokio",
@@ -69,20 +70,11 @@ export const tokioFamily: DiscoverableFamily = {
   },
 };
 
-/** One task on its way through the checks. */
-interface Found {
-  readonly candidate: Candidate;
-  readonly scheduler: Scheduler | undefined;
-  isListed: boolean;
-  isSwept: boolean;
-  thread?: number;
-  references?: References;
-}
-
 class TokioDiscovery {
   private readonly program: Program;
   private readonly vtables: ReadonlyMap<number, TaskVtable>;
   private readonly schedulers = new Map<number, Scheduler>();
+  private readonly schedulersByWord = new Map<number, Scheduler | undefined>();
   private readonly log = new ProblemLog();
 
   constructor(
@@ -124,7 +116,7 @@ class TokioDiscovery {
     yield { message: "Finding running tasks" };
     yield* this.assignThreads(found, contexts);
     yield* this.judge(found);
-    const executors = new Executors([...this.schedulers.values()], contexts, listed, this.versions());
+    const executors = new Executors(this.schedulersInUse(found, contexts), contexts, listed, this.versions());
     const tasks: Task[] = [];
     const keys = taskKeys(found.values());
     steps = 0;
@@ -164,22 +156,20 @@ class TokioDiscovery {
     return known === undefined ? undefined : this.layouts.of(known);
   };
 
+  /** By the word in the scheduler field: thousands of tasks share one `Arc`, whose type is walked once. */
   private schedulerOf(candidate: Candidate): Scheduler | undefined {
     const { layout } = candidate;
-    const pointer = schedulerPointer(this.program, candidate);
-    if (pointer === undefined || pointer === 0 || layout.schedulerType === undefined || layout.scheduler === undefined)
+    if (layout.scheduler === undefined || layout.schedulerType === undefined || layout.schedulerKind === "blocking")
       return undefined;
-    // The pointer names the Arc's header, the scheduler lies behind its counts.
-    const place = deref(
-      placeOf(this.program, layout.module, layout.schedulerType, (candidate.header + layout.scheduler) as Address),
-    );
-    if (place === undefined) return undefined;
-    const known = this.schedulers.get(place.address);
-    if (known !== undefined) return known;
-    const scheduler = readScheduler(layout.schedulerKind, place);
-    // A stale header may point at memory that is something else by now: only a scheduler whose list reads counts as one.
-    if (scheduler.owned === undefined && scheduler.problem === undefined) return undefined;
-    this.schedulers.set(place.address, scheduler);
+    const field = (candidate.header + layout.scheduler) as Address;
+    const word = this.program.snapshot.memory.pointer(field);
+    if (word === undefined || word === 0) return undefined;
+    if (this.schedulersByWord.has(word)) return this.schedulersByWord.get(word);
+    const place = deref(placeOf(this.program, layout.module, layout.schedulerType, field));
+    const known = place === undefined ? undefined : this.schedulers.get(place.address);
+    const scheduler = known ?? (place === undefined ? undefined : readScheduler(layout.schedulerKind, place));
+    this.schedulersByWord.set(word, scheduler);
+    if (scheduler !== undefined) this.schedulers.set(scheduler.address, scheduler);
     return scheduler;
   }
 
@@ -203,6 +193,7 @@ class TokioDiscovery {
   /** Walks each runtime's own list; marks what the sweep found too, and adds what it did not. Returns the numbers by scheduler. */
   private followLists(found: Map<number, Found>): ReadonlyMap<Scheduler, ListResult> {
     const results = new Map<Scheduler, ListResult>();
+    let budget = found.size * 2 + spareEntries;
     for (const scheduler of this.schedulers.values()) {
       if (scheduler.owned === undefined) {
         if (scheduler.problem !== undefined)
@@ -214,7 +205,8 @@ class TokioDiscovery {
         continue;
       }
       const vtableWord = this.anyLayout()?.vtableWord ?? usualVtableWord;
-      const walk = walkList(this.program.snapshot.memory, scheduler.owned, this.layoutOf, longestList, vtableWord);
+      const walk = walkList(this.program.snapshot.memory, scheduler.owned, this.layoutOf, budget, vtableWord);
+      budget -= walk.headers.length;
       let onlyListed = 0;
       for (const header of walk.headers) {
         const known = found.get(header);
@@ -338,6 +330,14 @@ class TokioDiscovery {
     }
   }
 
+  /** A stale header may have pointed at memory that is something else by now: only what a live task or a thread names is a runtime. */
+  private schedulersInUse(found: ReadonlyMap<number, Found>, contexts: readonly ThreadContext[]): readonly Scheduler[] {
+    const used = new Set<number>();
+    for (const each of found.values()) if (each.scheduler !== undefined) used.add(each.scheduler.address);
+    for (const context of contexts) if (context.handle !== undefined) used.add(context.handle.place.address);
+    return [...this.schedulers.values()].filter((scheduler) => used.has(scheduler.address));
+  }
+
   private versions(): ReadonlyMap<LoadedModule, string | undefined> {
     return new Map(
       this.modules.map((module) => [
@@ -398,190 +398,4 @@ class TokioDiscovery {
     }
     return roots;
   }
-}
-
-export interface ListResult {
-  readonly walked: number;
-  readonly count: number | undefined;
-  readonly torn: readonly string[];
-  readonly onlyListed: number;
-}
-
-function taskEvidence(found: Found, problem: string | undefined): Evidence {
-  const { candidate } = found;
-  const where = found.isListed
-    ? found.isSwept
-      ? verified("in its runtime's own list and found by the sweep of memory; header invariants hold")
-      : verified("in its runtime's own list; header invariants hold")
-    : found.thread !== undefined
-      ? verified("found by the sweep of memory; a thread runs it")
-      : candidate.state.complete
-        ? verified(`finished, so in no list any more; ${String(found.references?.live ?? 0)} references keep it`)
-        : candidate.layout.kind !== "async"
-          ? verified(
-              `of the blocking pool, which keeps no list; ${String(found.references?.live ?? 0)} references keep it`,
-            )
-          : inferred(
-              `found by the sweep of memory, in no list that was read; ${String(found.references?.live ?? 0)} words point at it`,
-            );
-  const named = candidate.layout.evidence;
-  const typed =
-    named.grade === "verified" ? where : { grade: weaker(where, named).grade, why: `${where.why}; ${named.why}` };
-  if (problem === undefined || candidate.layout.declined !== undefined) return typed;
-  return inferred(`${typed.why}; its future cannot be read: ${problem}`);
-}
-
-/** Ids are unique within one tokio; two copies of it in one process (a shared library) count separately. */
-function taskKeys(found: Iterable<Found>): ReadonlyMap<number, TaskKey> {
-  const headers = new Map<bigint, number[]>();
-  const keys = new Map<number, TaskKey>();
-  for (const { candidate } of found) {
-    if (candidate.id === undefined) keys.set(candidate.header, hex(candidate.header));
-    else {
-      const same = headers.get(candidate.id);
-      if (same === undefined) headers.set(candidate.id, [candidate.header]);
-      else same.push(candidate.header);
-    }
-  }
-  for (const [id, same] of headers)
-    for (const header of same) keys.set(header, same.length === 1 ? String(id) : `${String(id)}@${hex(header)}`);
-  return keys;
-}
-
-function blockOnTask(root: BlockOnRoot, executors: Executors, contexts: readonly ThreadContext[]): Task {
-  const context = contexts.find((each) => each.thread.id === root.thread);
-  const scheduler = root.localSet ?? context?.handle?.place.address;
-  return {
-    key: `block_on:${String(root.thread)}`,
-    executor:
-      (root.localSet === undefined ? undefined : executors.idOf(root.localSet)) ??
-      (scheduler === undefined ? undefined : executors.idOf(scheduler)),
-    address: root.address,
-    state: root.state,
-    kind: "block-on",
-    future: root.future,
-    futureTypeName: root.futureTypeName,
-    thread: root.thread,
-    foundBy: ["stack"],
-    rawState: "root of block_on",
-    evidence: root.evidence,
-  };
-}
-
-/** The runtimes of the program as answers, with ids that a person can say. */
-export class Executors {
-  private readonly ids = new Map<number, ExecutorId>();
-  private readonly pools = new Map<number, ExecutorId>();
-  private readonly ordered: readonly Scheduler[];
-
-  constructor(
-    schedulers: readonly Scheduler[],
-    private readonly contexts: readonly ThreadContext[],
-    private readonly lists: ReadonlyMap<Scheduler, ListResult>,
-    private readonly versions: ReadonlyMap<LoadedModule, string | undefined>,
-  ) {
-    const rank = { "multi-thread": 0, "current-thread": 1, "local-set": 2, blocking: 3, unknown: 4 } as const;
-    this.ordered = schedulers
-      .filter((scheduler) => scheduler.owned !== undefined)
-      .sort((a, b) => rank[a.kind] - rank[b.kind] || a.address - b.address);
-    for (const [index, scheduler] of this.ordered.entries()) {
-      const id = `tokio-${String(index + 1)}`;
-      this.ids.set(scheduler.address, id);
-      if (scheduler.pool !== undefined) this.pools.set(scheduler.pool.address, `${id}-blocking`);
-    }
-  }
-
-  idOf(scheduler: number): ExecutorId | undefined {
-    return this.ids.get(scheduler);
-  }
-
-  /** The blocking pool of a runtime; of the only runtime where the runtime is not known. */
-  poolId(scheduler: number | undefined): ExecutorId | undefined {
-    const pool = this.ordered.find((each) => each.address === scheduler)?.pool;
-    if (pool !== undefined) return this.pools.get(pool.address);
-    return this.pools.size === 1 ? [...this.pools.values()][0] : undefined;
-  }
-
-  threadsOf(scheduler: Scheduler): readonly number[] {
-    if (scheduler.kind === "local-set") return [];
-    return this.contexts
-      .filter((context) => context.handle?.place.address === scheduler.address && context.entered !== false)
-      .map((context) => context.thread.id);
-  }
-
-  list(tasks: readonly Task[]): readonly Executor[] {
-    const all: Executor[] = [];
-    for (const scheduler of this.ordered) {
-      const id = this.ids.get(scheduler.address) ?? "";
-      const list = this.lists.get(scheduler);
-      const version = this.versions.get(scheduler.place.module);
-      const own = tasks.filter((task) => task.executor === id);
-      const threads = new Set(this.threadsOf(scheduler));
-      if (scheduler.kind === "local-set")
-        for (const task of own) if (task.thread !== undefined) threads.add(task.thread);
-      all.push({
-        id,
-        kind: kindText(scheduler),
-        ...(version === undefined ? {} : { version }),
-        ...(scheduler.workers === undefined ? {} : { workers: scheduler.workers }),
-        address: scheduler.address,
-        threads: [...threads],
-        ...(list === undefined ? {} : { listed: list.walked }),
-        ...(scheduler.clock === undefined ? {} : { clock: scheduler.clock }),
-        evidence: listEvidence(scheduler, list, own),
-      });
-      const pool = scheduler.pool === undefined ? undefined : this.poolAnswer(scheduler, id, tasks, version);
-      if (pool !== undefined) all.push(pool);
-    }
-    return all;
-  }
-
-  /** Told only where it does something besides running the workers: each runtime has one, mostly idle. */
-  private poolAnswer(
-    scheduler: Scheduler,
-    id: ExecutorId,
-    tasks: readonly Task[],
-    version: string | undefined,
-  ): Executor | undefined {
-    const { pool } = scheduler;
-    if (pool === undefined) return undefined;
-    const poolId = this.pools.get(pool.address);
-    const own = tasks.filter((task) => task.executor === poolId);
-    const extra = (pool.threads ?? 0) - (scheduler.workers ?? 0);
-    if (poolId === undefined || (own.length === 0 && extra <= 0)) return undefined;
-    return {
-      id: poolId,
-      kind: "tokio blocking pool",
-      ...(version === undefined ? {} : { version }),
-      address: pool.address,
-      threads: own.flatMap((task) => (task.thread === undefined ? [] : [task.thread])),
-      evidence: verified(
-        `read from the handle of ${id}: ${String(pool.threads ?? 0)} threads (those of the workers included), ${String(pool.idle ?? 0)} idle`,
-      ),
-    };
-  }
-}
-
-const kindText = (scheduler: Scheduler): string =>
-  scheduler.kind === "multi-thread"
-    ? "tokio multi-thread"
-    : scheduler.kind === "current-thread"
-      ? "tokio current-thread"
-      : scheduler.kind === "local-set"
-        ? "tokio LocalSet"
-        : `tokio ${scheduler.kind}`;
-
-function listEvidence(scheduler: Scheduler, list: ListResult | undefined, tasks: readonly Task[]): Evidence {
-  if (list === undefined)
-    return inferred(`read from its handle; its list of tasks is not known: ${scheduler.problem ?? "no list"}`);
-  const spawned = tasks.filter((task) => task.kind === "async" && task.foundBy.includes("sweep"));
-  const swept = spawned.length;
-  const both = spawned.filter((task) => task.foundBy.includes("list")).length;
-  const missing = list.onlyListed;
-  const counted = list.count === undefined ? "" : `, it counts ${String(list.count)}`;
-  const text = `its list has ${String(list.walked)} tasks${counted}; the sweep found ${String(both)} of them and ${String(swept - both)} that have left it`;
-  const agree = missing === 0 && list.torn.length === 0 && (list.count === undefined || list.count === list.walked);
-  return agree
-    ? verified(`list and sweep agree: ${text}`)
-    : inferred(`list and sweep differ: ${text}${missing > 0 ? `; ${String(missing)} only in the list` : ""}`);
 }

@@ -8,7 +8,6 @@ import {
   member,
   peel,
   placeOf,
-  readPointer,
   typeOf,
   variantNamed,
 } from "../../../rust/place";
@@ -132,13 +131,4 @@ export function spawnLocation(program: Program, header: number, layout: TaskLayo
   const lineNumber = program.snapshot.memory.u32(line.address);
   if (file === undefined || lineNumber === undefined || lineNumber === 0) return undefined;
   return { file: file.replace(/\0$/, ""), line: lineNumber };
-}
-
-/** The address in the scheduler field of a task: its `Arc` names the runtime instance. Absent for the blocking pool's own type. */
-export function schedulerPointer(program: Program, candidate: Candidate): Address | undefined {
-  const { layout } = candidate;
-  if (layout.scheduler === undefined || layout.schedulerKind === "blocking") return undefined;
-  const at = (candidate.header + layout.scheduler) as Address;
-  if (layout.schedulerType === undefined) return program.snapshot.memory.pointer(at);
-  return readPointer(placeOf(program, layout.module, layout.schedulerType, at));
 }
