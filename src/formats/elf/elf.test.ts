@@ -120,6 +120,8 @@ describe("an ELF file", () => {
       [chdr(1, 3000, packed.subarray(0, 50)), /of 3000/],
       [chdr(1, 3000, pattern(90)), /damaged/],
       [chdr(2, 3000, pattern(90)), /damaged/],
+      [chdr(2, 2999, rawZstd(pattern(3000))), /damaged|more than it claims/],
+      [chdr(2, 3001, rawZstd(pattern(3000))), /3000 of 3001/],
       [chdr(9, 3000, packed), /type 9/],
       [Uint8Array.of(1, 0), /header is cut/],
     ];
