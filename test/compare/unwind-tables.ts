@@ -13,12 +13,10 @@ const file = process.argv[2] ?? "";
 const elf = ElfFile.open(FileSource.open(file));
 if (elf === undefined) throw new Error(`${file} is no ELF file`);
 const isAarch64 = elf.header.machine === 183;
-const nameOf = (register: number): string =>
-  isAarch64
-    ? register === 31
-      ? "sp"
-      : `x${register}`
-    : (x86Names[register] ?? (register === 16 ? "ra" : `r${register}`));
+const armName = (register: number): string =>
+  register === 31 ? "sp" : register >= 64 ? `v${register - 64}` : `x${register}`;
+const x86Name = (register: number): string => x86Names[register] ?? (register === 16 ? "ra" : `r${register}`);
+const nameOf = isAarch64 ? armName : x86Name;
 
 const offsetText = (base: string, offset: number): string => `${base}${offset < 0 ? "-" : "+"}${Math.abs(offset)}`;
 
