@@ -1,6 +1,6 @@
 import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
-import { inferred, unknown, verified } from "../../base/evidence";
+import { inferred, unknown, verified, weaker } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
 import type { ChainContext } from "../chains/context";
 import { holdsIn, waitsIn } from "../chains/await-tree";
@@ -305,7 +305,11 @@ function holdWith(
   const lock = address === undefined ? undefined : locks.get(address);
   if (address === undefined || lock === undefined) return hold;
   const { result } = lock;
-  if (result.holders.includes(task)) return { ...hold, resource: address, evidence: result.evidence };
+  if (result.holders.includes(task)) {
+    // Whether a permit is a OnceCell's is told by the function around it.
+    const evidence = hold.kind === "once-cell" ? weaker(result.evidence, hold.evidence) : result.evidence;
+    return { ...hold, resource: address, evidence };
+  }
   if (result.candidates.includes(task)) return { ...hold, resource: address, evidence: unknown(deadGuard) };
   // Somebody else has it for certain: what lies here is dead.
   return result.evidence.grade === "verified" ? undefined : { ...hold, resource: address };

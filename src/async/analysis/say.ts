@@ -1,6 +1,6 @@
 import { displayName } from "../../rust/names";
 import type { SourcePosition } from "../../symbols/type-model";
-import type { AwaitNode, Task, TaskKey, Wait } from "../model";
+import type { AwaitNode, Task, TaskKey, Wait, WaitKind } from "../model";
 import type { TaskFacts, VerdictDetail } from "./model";
 
 /** "task 12", "the root of block_on (thread 4711)". */
@@ -64,3 +64,6 @@ export function taskList(keys: readonly TaskKey[]): string {
   if (keys.length <= most) return `tasks ${keys.slice(0, -1).join(", ")} and ${keys.at(-1) ?? ""}`;
   return `tasks ${keys.slice(0, most).join(", ")} and ${keys.length - most} more`;
 }
+
+/** "rwlock" whether it is wanted for reading or for writing. */
+export const lockWord = (kind: WaitKind): string => (kind.startsWith("rwlock") ? "rwlock" : kind);

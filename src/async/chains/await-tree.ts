@@ -153,10 +153,7 @@ class Walk {
   ): AwaitNode {
     const { place, type } = frame;
     const coroutine = frame.coroutine;
-    const position =
-      coroutine !== undefined && coroutine.state.kind === "suspended"
-        ? awaitPosition(this.context, frame, coroutine)
-        : undefined;
+    const position = coroutine?.state.kind === "suspended" ? awaitPosition(this.context, frame, coroutine) : undefined;
     const state = step.state ?? coroutine?.state.name;
     const name = step.name ?? this.nameOf(place);
     const node: Mutable<AwaitNode> = {

@@ -72,7 +72,7 @@ export function createChainContext(
     nowNs: latestTick(world),
     factsOf: (module, ref) => {
       let perModule = facts.get(module);
-      if (perModule === undefined) facts.set(module, (perModule = new Map()));
+      if (perModule === undefined) facts.set(module, (perModule = new Map<TypeRef, TypeFacts>()));
       let known = perModule.get(ref);
       if (known === undefined) {
         const type = module.symbols.type(ref);

@@ -32,7 +32,7 @@ function pointee(frame: Frame, type: Type): string | undefined {
   let here = type;
   for (let depth = 0; depth < 8; depth++) {
     if (here.kind === "pointer" && here.target !== undefined) here = typeIn(frame.place, here.target);
-    else if (here.kind === "struct" && /^core::pin::Pin</.test(here.name) && here.members[0] !== undefined)
+    else if (here.kind === "struct" && here.name.startsWith("core::pin::Pin<") && here.members[0] !== undefined)
       here = typeIn(frame.place, here.members[0].type);
     else break;
   }

@@ -12,7 +12,7 @@ function sharedValue(slot: Place | undefined): Place | "none" | undefined {
   if (slot === undefined) return undefined;
   const option = asOption(slot);
   if (!isFailure(option) && option.kind === "none") return "none";
-  const target = tryDeref(isFailure(option) ? slot : option.kind === "some" ? option.value : slot);
+  const target = tryDeref(isFailure(option) ? slot : option.value);
   return isFailure(target) ? undefined : target;
 }
 

@@ -2,7 +2,7 @@ import { hex } from "../../../base/brand";
 import { inferred, verified, weaker } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
 import type { TaskKey } from "../../model";
-import { lockAddress } from "../holders";
+import { isLockKind, lockAddress } from "../holders";
 import type { Verdict, VerdictDetail } from "../model";
 import { circles, wayRound } from "../progress";
 import { futureText, taskList, taskText, waitDetail } from "../say";
@@ -26,6 +26,7 @@ function circle(
   edges: ReadonlyMap<TaskKey, readonly TaskKey[]>,
 ): Verdict {
   const way = wayRound(group, edges);
+  const alone = way.length === 1;
   const details: VerdictDetail[] = [];
   const steps: string[] = [];
   let evidence: Evidence = verified(
@@ -49,7 +50,9 @@ function circle(
         inferred("a thread is blocked in the kernel on a lock that another task seems to hold"),
       );
     const doing = step === undefined ? (polling?.role ?? "is blocked") : `waits for ${step.wait.text}`;
-    steps.push(`${taskText(stuck.facts.task)} ${doing}`);
+    steps.push(
+      `${taskText(stuck.facts.task)} ${doing}${alone || step === undefined || !isLockKind(step.wait.kind) ? "" : `, held by ${nextText(findings, next)}`}`,
+    );
     const detail = waitDetail(stuck.facts, step?.wait, step?.node, held === "" ? "" : ` holds ${held}`);
     details.push(
       step === undefined && polling !== undefined ? { ...detail, text: `${detail.text}, ${polling.role}` } : detail,
@@ -61,7 +64,6 @@ function circle(
     const step = stuck?.waits[0];
     if (stuck !== undefined) details.push(waitDetail(stuck.facts, step?.wait, step?.node));
   }
-  const alone = way.length === 1;
   const first = findings.tasks.get(way[0] ?? "");
   return {
     kind: "deadlock",
@@ -73,6 +75,11 @@ function circle(
     evidence,
   };
 }
+
+const nextText = (findings: Findings, key: TaskKey): string => {
+  const facts = findings.tasks.get(key);
+  return facts === undefined ? `task ${key}` : taskText(facts.task);
+};
 
 /** "mutex 0x.. (guard)": what a member of the circle has that another one of it waits for. */
 function heldFor(findings: Findings, key: TaskKey, way: readonly TaskKey[]): string {

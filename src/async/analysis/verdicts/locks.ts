@@ -3,7 +3,7 @@ import { inferred, weaker } from "../../../base/evidence";
 import type { TaskKey } from "../../model";
 import type { Lock } from "../holders";
 import type { Verdict, VerdictDetail } from "../model";
-import { futureText, ownAwait, taskList, waitDetail } from "../say";
+import { futureText, lockWord, ownAwait, ownAwaitAbove, taskList, waitDetail } from "../say";
 import type { Findings } from "./findings";
 
 /** Locks and semaphores whose holders will not go on, other than in a circle: they wait for nothing, or nothing can wake them. */
@@ -24,7 +24,7 @@ export function neverReleased(findings: Findings, told: ReadonlySet<TaskKey>): V
       continue;
     verdicts.push({
       kind: "lock never released",
-      summary: `${capital(lock.kind)} ${hex(lock.address)} is not given back: its holder ${taskList(holders)} waits for ${endText(findings, holders)}; ${taskList(waiting)} ${waiting.length === 1 ? "waits" : "wait"} for it`,
+      summary: `${capital(lockWord(lock.kind))} ${hex(lock.address)} is not given back: its ${holders.length === 1 ? "holder" : "holders"} ${taskList(holders)} ${holders.length === 1 ? "waits" : "wait"} for ${endText(findings, holders)}; ${taskList(waiting)} ${waiting.length === 1 ? "waits" : "wait"} for it`,
       tasks: [...holders, ...waiting],
       details: detailsOf(findings, lock, holders, waiting),
       evidence: weaker(lock.result.evidence, inferred("the holder's own wait has no end that the dump shows")),
@@ -79,7 +79,8 @@ function detailsOf(
     const facts = findings.tasks.get(key);
     if (facts === undefined) continue;
     const candidate = lock.candidates.find((each) => each.task === key);
-    const position = (candidate?.node.position === undefined ? undefined : candidate.node) ?? ownAwait(facts.tree);
+    const position =
+      (candidate === undefined ? undefined : ownAwaitAbove(facts.tree, candidate.node)) ?? ownAwait(facts.tree);
     details.push({
       text: `${futureText(facts.task)} holds ${lock.kind === "semaphore" ? "permits" : "it"}${candidate === undefined ? "" : ` (${candidate.hold.local})`}`,
       task: key,

@@ -17,7 +17,7 @@ export function lostWakeups({ tasks, unwakeable, context }: Findings): Verdict[]
   if (found.length === 0) return [];
   const isFull = context.program.snapshot.memoryKind === "full";
   const isExplained = found.every(({ task }) => {
-    const owners = /join interest/.test(task.rawState) ? 2 : 1;
+    const owners = task.rawState.includes("join interest") ? 2 : 1;
     return task.references !== undefined && task.references <= owners;
   });
   const details: VerdictDetail[] = found.slice(0, 20).map((facts) => {

@@ -103,7 +103,7 @@ export function ioWait(reading: Reading, { evented, scheduled, interest, evidenc
 function readinessStep(reading: Reading): Step {
   const { context, frame } = reading;
   const scheduled = target(frame.place, ["scheduled_io"]);
-  if (scheduled === undefined || !scheduledIo.test(pathAt(context, scheduled)))
+  if (scheduled === undefined || !pathAt(context, scheduled).endsWith("::scheduled_io::ScheduledIo"))
     return decline("a Readiness without its ScheduledIo");
   const bits = numberAt(frame.place, ["waiter", "interest"]);
   const evented = seekAround(

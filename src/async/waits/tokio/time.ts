@@ -106,7 +106,7 @@ export const tokioTime: readonly FutureEntry[] = [
   {
     of: "poll_fn",
     path: "tokio::time::interval::tick",
-    read: (reading) => {
+    read: (reading: Reading): Step | undefined => {
       const interval = seek(reading.context, reading.frame.place, "tokio::time::interval::Interval", {
         depth: 6,
         budget: 40,
@@ -118,7 +118,7 @@ export const tokioTime: readonly FutureEntry[] = [
   {
     of: "source",
     path: "tokio::time::interval::Interval",
-    read: (reading) => {
+    read: (reading: Reading): Step | undefined => {
       const wait = intervalWait(reading, reading.frame.place);
       return wait?.numbers?.["registered"] === 1 ? leaf("Interval", wait) : undefined;
     },
