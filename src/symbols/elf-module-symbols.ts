@@ -88,7 +88,18 @@ export class ElfModuleSymbols implements ModuleSymbols {
       (debug === undefined ? undefined : dwarfSections(debug)) ??
       (executable === undefined ? undefined : dwarfSections(executable));
     if (sections !== undefined) {
-      this.dwarf = new Dwarf(sections);
+      this.dwarf = new Dwarf(sections, () => {
+        const common = splitFiles?.alternate();
+        const found = common === undefined ? undefined : dwarfSections(common);
+        if (found === undefined)
+          this.log.add({
+            where: (debug ?? executable)?.source.name ?? "",
+            what: "The common file of its debug information (.gnu_debugaltlink, made by dwz) was not found.",
+            effect: "Names and types that were moved there are missing.",
+            remedy: "Give the folder with that file in the symbol path.",
+          });
+        return found;
+      });
       if (splitFiles !== undefined) {
         const split = new SplitUnits(this.dwarf, splitFiles);
         this.dwarf.splitUnit = (skeleton) => split.find(skeleton);

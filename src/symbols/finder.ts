@@ -149,6 +149,7 @@ export class SymbolFinder {
     const path = executable.source.name;
     const folders = [dirname(path), dirname(this.dumpPath), ...this.options.symbolPath];
     return {
+      alternate: () => this.alternateFile(executable),
       places: `${dirname(path)} and the folder where it was built`,
       package: () => {
         const names = new Set([path, path.replace(/\.debug$/, "")].map((each) => `${basename(each)}.dwp`));
@@ -173,6 +174,29 @@ export class SymbolFinder {
         return undefined;
       },
     };
+  }
+
+  /** The common file that dwz made of several debug files, named by path and build id in one of them. */
+  alternateFile(debugFile: ElfFile): ElfFile | undefined {
+    const link = debugFile.debugAltLink;
+    if (link === undefined) return undefined;
+    const folder = dirname(debugFile.source.name);
+    const name = basename(link.path);
+    const inTree = join(".build-id", link.buildId.slice(0, 2), `${link.buildId.slice(2)}.debug`);
+    const roots = [...this.options.symbolPath, ...debugRoots];
+    const places = [
+      isAbsolute(link.path) ? link.path : join(folder, link.path),
+      join(folder, name),
+      ...roots.flatMap((root) => [join(root, inTree), join(root, ".dwz", name), join(root, name)]),
+    ];
+    for (const place of new Set(places)) {
+      const elf = openElf(place);
+      if (elf === undefined) continue;
+      if (this.options.trustMismatchedSymbols || elf.buildId === undefined || sameBuildId(elf.buildId, link.buildId))
+        return elf;
+      elf.close();
+    }
+    return undefined;
   }
 
   private subFolders(folder: string): readonly string[] {

@@ -42,8 +42,13 @@ export class Dwarf {
   /** Finds the split unit of a skeleton. */
   splitUnit: (skeleton: Unit) => Unit | undefined = () => undefined;
 
-  constructor(sections: DwarfSections) {
-    this.main = this.addSpace((index) => new InfoSpace(this.context, index, sections));
+  /** @param alternateSections opens the common file that dwz moved shared parts into. */
+  constructor(sections: DwarfSections, alternateSections: () => DwarfSections | undefined = () => undefined) {
+    const alternate = (): InfoSpace | undefined => {
+      const common = alternateSections();
+      return common === undefined ? undefined : this.addSpace((index) => new InfoSpace(this.context, index, common));
+    };
+    this.main = this.addSpace((index) => new InfoSpace(this.context, index, sections, { alternate }));
     if (sections.types !== undefined)
       this.addSpace((index) => new InfoSpace(this.context, index, sections, { isTypes: true }));
   }
@@ -57,6 +62,7 @@ export class Dwarf {
   /** Units with DIEs of code: the executable's own, skeletons replaced by what they stand for where that was found. */
   *units(): IterableIterator<Unit> {
     for (const unit of this.main.units) yield this.full(unit);
+    void this.main.alternate;
     for (const space of this.context.spaces) {
       if (space !== this.main && space.options.isSplit !== true) yield* space.units;
     }

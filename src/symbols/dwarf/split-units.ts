@@ -6,12 +6,14 @@ import { splitSections } from "./sections";
 import { InfoSpace } from "./unit";
 import type { Unit } from "./unit";
 
-/** Opens the files that hold the split debug information of a module. */
+/** Opens the other files that hold debug information of a module. */
 export interface SplitFiles {
   /** The package file (`program.dwp`). */
   package(): ElfFile | undefined;
   /** A `.dwo` by the name and folder that the executable tells. */
   object(name: string, compDir: string | undefined): ElfFile | undefined;
+  /** The common file of dwz (`.gnu_debugaltlink`). */
+  alternate(): ElfFile | undefined;
   /** Where they were looked for, for a message. */
   readonly places: string;
 }

@@ -135,8 +135,7 @@ export class InfoSpace {
   private unitList: readonly Unit[] | undefined;
   private starts = new Float64Array(0);
   private bySignature: Map<string, Unit> | undefined;
-  /** The common file of dwz that `*_alt` and `*_sup` forms point into. */
-  alternate: InfoSpace | undefined;
+  private knownAlternate: InfoSpace | null | undefined;
 
   constructor(
     readonly context: DwarfContext,
@@ -147,10 +146,21 @@ export class InfoSpace {
       /** Package file: the contributions of the unit at this offset of the section. */
       readonly contributions?: (unitOffset: number) => Contributions | undefined;
       readonly isSplit?: boolean;
+      /** Opens the common file of dwz. */
+      readonly alternate?: () => InfoSpace | undefined;
     } = {},
   ) {
     this.names = new NameTable(sections.str);
     this.abbreviations = new AbbreviationCache(sections.abbrev);
+  }
+
+  /** The common file of dwz that `*_alt` and `*_sup` forms point into; opened when the first of them is met. */
+  get alternate(): InfoSpace | undefined {
+    if (this.knownAlternate === undefined) {
+      this.knownAlternate = null;
+      this.knownAlternate = this.options.alternate?.() ?? null;
+    }
+    return this.knownAlternate ?? undefined;
   }
 
   get source(): ByteSource {
