@@ -4,7 +4,10 @@ import { isTextType } from "./sequence";
 import type { Renderer, Shape } from "./shape";
 import { basicShape } from "./shape-basic";
 import * as collections from "./shape-collections";
-import * as std from "./shape-std";
+import * as locks from "./shape-locks";
+import * as other from "./shape-other";
+import * as owners from "./shape-owners";
+import * as system from "./shape-system";
 import { baseName } from "./type-names";
 
 /**
@@ -12,15 +15,15 @@ import { baseName } from "./type-names";
  * declines, and the type's own fields are shown. New types of a crate are a line here and a renderer.
  */
 const exact: ReadonlyMap<string, Renderer> = new Map<string, Renderer>([
-  ["&str", std.text],
-  ["&mut str", std.text],
-  ["alloc::string::String", std.text],
-  ["std::ffi::os_str::OsString", std.text],
-  ["std::path::PathBuf", std.text],
-  ["&std::path::Path", std.text],
-  ["&std::ffi::os_str::OsStr", std.text],
-  ["alloc::ffi::c_str::CString", std.cString],
-  ["&core::ffi::c_str::CStr", std.cString],
+  ["&str", owners.text],
+  ["&mut str", owners.text],
+  ["alloc::string::String", owners.text],
+  ["std::ffi::os_str::OsString", owners.text],
+  ["std::path::PathBuf", owners.text],
+  ["&std::path::Path", owners.text],
+  ["&std::ffi::os_str::OsStr", owners.text],
+  ["alloc::ffi::c_str::CString", owners.cString],
+  ["&core::ffi::c_str::CStr", owners.cString],
 
   ["alloc::vec::Vec", collections.sequence],
   ["alloc::collections::vec_deque::VecDeque", collections.sequence],
@@ -35,56 +38,56 @@ const exact: ReadonlyMap<string, Renderer> = new Map<string, Renderer>([
   ["indexmap::map::IndexMap", collections.indexMap],
   ["indexmap::set::IndexSet", collections.indexSet],
 
-  ["alloc::sync::Arc", std.counted],
-  ["alloc::sync::Weak", std.counted],
-  ["alloc::rc::Rc", std.counted],
-  ["alloc::rc::Weak", std.counted],
-  ["core::pin::Pin", std.onlyInner],
-  ["core::ptr::non_null::NonNull", std.nonNull],
-  ["core::ptr::unique::Unique", std.nonNull],
-  ["core::num::nonzero::NonZero", std.nonZero],
-  ["core::num::wrapping::Wrapping", std.onlyInner],
-  ["core::num::saturating::Saturating", std.onlyInner],
-  ["core::mem::maybe_dangling::MaybeDangling", std.onlyInner],
-  ["core::marker::PhantomData", std.phantom],
-  ["alloc::borrow::Cow", std.cow],
+  ["alloc::sync::Arc", owners.counted],
+  ["alloc::sync::Weak", owners.counted],
+  ["alloc::rc::Rc", owners.counted],
+  ["alloc::rc::Weak", owners.counted],
+  ["core::pin::Pin", owners.onlyInner],
+  ["core::ptr::non_null::NonNull", owners.nonNull],
+  ["core::ptr::unique::Unique", owners.nonNull],
+  ["core::num::nonzero::NonZero", owners.nonZero],
+  ["core::num::wrapping::Wrapping", owners.onlyInner],
+  ["core::num::saturating::Saturating", owners.onlyInner],
+  ["core::mem::maybe_dangling::MaybeDangling", owners.onlyInner],
+  ["core::marker::PhantomData", other.phantom],
+  ["alloc::borrow::Cow", other.cow],
 
-  ["core::cell::Cell", std.cell],
-  ["core::cell::RefCell", std.refCell],
-  ["core::cell::once::OnceCell", std.onceCell],
-  ["std::sync::poison::mutex::Mutex", std.stdMutex],
-  ["std::sync::mutex::Mutex", std.stdMutex],
-  ["std::sync::poison::rwlock::RwLock", std.stdRwLock],
-  ["std::sync::rwlock::RwLock", std.stdRwLock],
-  ["lock_api::mutex::Mutex", std.parkingMutex],
-  ["tokio::sync::mutex::Mutex", std.asyncLock],
-  ["tokio::sync::rwlock::RwLock", std.asyncLock],
+  ["core::cell::Cell", locks.cell],
+  ["core::cell::RefCell", locks.refCell],
+  ["core::cell::once::OnceCell", locks.onceCell],
+  ["std::sync::poison::mutex::Mutex", locks.stdMutex],
+  ["std::sync::mutex::Mutex", locks.stdMutex],
+  ["std::sync::poison::rwlock::RwLock", locks.stdRwLock],
+  ["std::sync::rwlock::RwLock", locks.stdRwLock],
+  ["lock_api::mutex::Mutex", locks.parkingMutex],
+  ["tokio::sync::mutex::Mutex", locks.asyncLock],
+  ["tokio::sync::rwlock::RwLock", locks.asyncLock],
 
-  ["core::time::Duration", std.duration],
-  ["std::time::Instant", std.instant],
-  ["std::time::SystemTime", std.systemTime],
+  ["core::time::Duration", system.duration],
+  ["std::time::Instant", system.instant],
+  ["std::time::SystemTime", system.systemTime],
 
-  ["core::net::ip_addr::IpAddr", std.variantOnly],
-  ["core::net::ip_addr::Ipv4Addr", std.ipv4],
-  ["core::net::ip_addr::Ipv6Addr", std.ipv6],
-  ["core::net::socket_addr::SocketAddr", std.variantOnly],
-  ["core::net::socket_addr::SocketAddrV4", std.socketAddress],
-  ["core::net::socket_addr::SocketAddrV6", std.socketAddress],
+  ["core::net::ip_addr::IpAddr", system.variantOnly],
+  ["core::net::ip_addr::Ipv4Addr", system.ipv4],
+  ["core::net::ip_addr::Ipv6Addr", system.ipv6],
+  ["core::net::socket_addr::SocketAddr", system.variantOnly],
+  ["core::net::socket_addr::SocketAddrV4", system.socketAddress],
+  ["core::net::socket_addr::SocketAddrV6", system.socketAddress],
 
-  ["core::ops::range::Range", std.range(["start", "end"], "..")],
-  ["core::ops::range::RangeInclusive", std.range(["start", "end"], "..=")],
-  ["core::ops::range::RangeFrom", std.range(["start"], "..")],
-  ["core::ops::range::RangeTo", std.range(["end"], "..")],
-  ["core::ops::range::RangeToInclusive", std.range(["end"], "..=")],
-  ["core::ops::range::RangeFull", std.range([], "..")],
-  ["core::task::wake::Waker", std.waker],
-  ["core::task::wake::RawWaker", std.waker],
-  ["std::thread::thread::Thread", std.thread],
-  ["std::thread::Thread", std.thread],
+  ["core::ops::range::Range", other.range(["start", "end"], "..")],
+  ["core::ops::range::RangeInclusive", other.range(["start", "end"], "..=")],
+  ["core::ops::range::RangeFrom", other.range(["start"], "..")],
+  ["core::ops::range::RangeTo", other.range(["end"], "..")],
+  ["core::ops::range::RangeToInclusive", other.range(["end"], "..=")],
+  ["core::ops::range::RangeFull", other.range([], "..")],
+  ["core::task::wake::Waker", other.waker],
+  ["core::task::wake::RawWaker", other.waker],
+  ["std::thread::thread::Thread", other.thread],
+  ["std::thread::Thread", other.thread],
 
-  ["bytes::bytes::Bytes", std.bytes],
-  ["bytes::bytes_mut::BytesMut", std.bytes],
-  ["uuid::Uuid", std.uuid],
+  ["bytes::bytes::Bytes", other.bytes],
+  ["bytes::bytes_mut::BytesMut", other.bytes],
+  ["uuid::Uuid", other.uuid],
 ]);
 
 /** Those of core, and the wrappers that crates put around them to test under loom. */
@@ -96,14 +99,14 @@ const nonZeroPattern = /^core::num::nonzero::NonZero[IU]/;
 function rendererFor(place: Place): Renderer | undefined {
   const name = typeOf(place).name;
   // Box<str>, Arc<Path>: only the arguments tell that it is a text.
-  if (isTextType(name)) return std.text;
+  if (isTextType(name)) return owners.text;
   const base = baseName(name);
   const found = exact.get(base);
   if (found !== undefined) return found;
-  if (atomicPattern.test(base)) return std.atomic;
-  if (nonZeroPattern.test(base)) return std.nonZero;
-  if (hidingPattern.test(base)) return std.onlyInner;
-  return std.sameName(base);
+  if (atomicPattern.test(base)) return locks.atomic;
+  if (nonZeroPattern.test(base)) return owners.nonZero;
+  if (hidingPattern.test(base)) return owners.onlyInner;
+  return owners.sameName(base);
 }
 
 /** What this value looks like; whether one of the renderers knew it, or it is shown as debug info lays it out. */
