@@ -1,6 +1,6 @@
 import type { Address } from "../../base/brand";
 import type { LocalLocation } from "../module-symbols";
-import { evaluateExpression, registerValue } from "./expression";
+import { evaluateExpression, registerProblem, registerValue } from "./expression";
 import type { ExpressionContext, Piece, Place } from "./expression";
 
 /** Values above this are not copied out of pieces; nothing that a compiler keeps in pieces comes near. */
@@ -37,7 +37,7 @@ function bytesOf(place: Place, context: ExpressionContext, size: number): Uint8A
     }
     case "register": {
       const value = registerValue(context.registers, place.register);
-      if (value === undefined) return registerProblem(context, place.register);
+      if (value === undefined) return `it was in ${registerProblem(context.registers, place.register)}`;
       return size > 8 ? "it is larger than the register that holds it" : littleEndian(value, size);
     }
     case "value": {
@@ -52,11 +52,6 @@ function bytesOf(place: Place, context: ExpressionContext, size: number): Uint8A
       return place.why ?? "the compiler did not keep it";
   }
 }
-
-const registerProblem = (context: ExpressionContext, register: number): string =>
-  register < context.registers.values.length
-    ? `it was in register ${String(register)}, which a function called from here may have overwritten`
-    : `it is in register ${String(register)}, which is not read`;
 
 function littleEndian(value: bigint, size: number): Uint8Array {
   const bytes = new Uint8Array(size);

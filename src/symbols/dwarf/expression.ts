@@ -63,6 +63,22 @@ const fail = (why: string): never => {
   throw new Failure(why);
 };
 
+const x86Names = ["rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp"];
+
+/** Why a register cannot be read in a frame, as the end of a sentence about what was in it. */
+export function registerProblem(registers: Registers, register: number): string {
+  const isArm = registers.arch === "aarch64";
+  const name = isArm
+    ? register >= 64
+      ? `v${String(register - 64)}`
+      : `x${String(register)}`
+    : (x86Names[register] ??
+      (register >= 17 && register <= 32 ? `xmm${String(register - 17)}` : `r${String(register)}`));
+  return register < registers.values.length
+    ? `register ${name}, which a function called from here may have overwritten`
+    : `register ${name}, which is not read`;
+}
+
 export function registerValue(registers: Registers, register: number): bigint | undefined {
   if (registers.known !== undefined && registers.known[register] !== 1) return undefined;
   return registers.values[register];
