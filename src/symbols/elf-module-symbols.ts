@@ -243,9 +243,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
     if (found.size === 0 && path.includes("{")) {
       for (const each of this.madeFunctions(path)) found.set(each.low, each);
     }
-    // A symbol spells closures and impls otherwise ("{closure}", "<T as Trait>"): such paths are names of debug info alone.
-    const isOnlyInDebugInfo = path.includes("{") || !this.hasFullSymbolTable;
-    if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && isOnlyInDebugInfo) {
+    if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && !this.hasFullSymbolTable) {
       for (const id of this.search.global.functionsNamed(this.dwarf, path)) {
         for (const each of this.dwarf.functionOf(id))
           found.set(each.low, new DwarfFunction(this.dwarf, id, each.low, each.high));
@@ -266,14 +264,22 @@ export class ElfModuleSymbols implements ModuleSymbols {
     if (firstMade <= 0) return;
     const plain = segments.slice(firstMade).filter((segment) => !segment.startsWith("{"));
     const rest = plain.map((segment) => mangledFragment([segment]));
-    let tried = 0;
-    for (const index of symbols.containing(mangledFragment(segments.slice(0, firstMade)))) {
-      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
-      const name = symbols.name(index);
-      if (!rest.every((fragment) => name.includes(fragment))) continue;
-      if (++tried > madeCandidates) return;
-      const found = this.functionAt(symbols.value(index) as LinkAddress);
-      if (found !== undefined && withoutArguments(found.name) === path) yield found;
+    // The legacy symbol of a trait's method has its type's path in another spelling: then the method's name has to do.
+    for (const fragment of [mangledFragment(segments.slice(0, firstMade)), rest[0]]) {
+      if (fragment === undefined) return;
+      let tried = 0;
+      let any = false;
+      for (const index of symbols.containing(fragment)) {
+        if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
+        const name = symbols.name(index);
+        if (!rest.every((each) => name.includes(each))) continue;
+        if (++tried > madeCandidates) break;
+        const found = this.functionAt(symbols.value(index) as LinkAddress);
+        if (found === undefined || withoutArguments(found.name) !== path) continue;
+        any = true;
+        yield found;
+      }
+      if (any) return;
     }
   }
 
