@@ -89,8 +89,6 @@ export class DumpSession {
   /** Reports the stop, then finds the tasks in the background and tells when they are there. */
   start(): void {
     const { autopsy } = this.open;
-    const { crash, threads } = autopsy.snapshot;
-    const thread = crash?.thread ?? threads[0]?.id;
     this.event("process", {
       name: autopsy.snapshot.process.executable ?? autopsy.snapshot.path,
       ...(autopsy.snapshot.process.pid === undefined ? {} : { systemProcessId: autopsy.snapshot.process.pid }),
@@ -98,15 +96,26 @@ export class DumpSession {
       startMethod: "attach",
       pointerSize: 64,
     });
+    this.tellStop(autopsy, false);
+    // The client asks for threads and the crashing stack right after the stop: they are answered before the search begins.
+    setTimeout(() => void this.findTasks(), searchDelayMs);
+  }
+
+  /**
+   * Tells where the program stopped: once at the start, and again when the tasks are threads of the session, since a client takes a
+   * thread that it has not seen stop for a running one. Told again, it must not take the focus from where the person went meanwhile.
+   */
+  private tellStop(autopsy: Autopsy, again: boolean): void {
+    const { crash, threads } = autopsy.snapshot;
+    const thread = crash?.thread ?? threads[0]?.id;
     this.event("stopped", {
       reason: crash === undefined ? "pause" : "exception",
       description: crash === undefined ? "Snapshot of a process" : "Crashed",
       ...(crash === undefined ? {} : { text: crash.reason }),
       ...(thread === undefined ? {} : { threadId: thread }),
       allThreadsStopped: true,
+      ...(again ? { preserveFocusHint: true } : {}),
     });
-    // The client asks for threads and the crashing stack right after the stop: they are answered before the search begins.
-    setTimeout(() => void this.findTasks(), searchDelayMs);
   }
 
   private async findTasks(): Promise<void> {
@@ -117,9 +126,7 @@ export class DumpSession {
       const { crash } = open.autopsy.snapshot;
       const crashed = crash === undefined ? undefined : open.autopsy.taskOfThread(crash.thread);
       open.threads.addFirst(world.tasks, crashed);
-      const firstTask = open.threads.list().find((entry) => entry.kind === "task");
-      // One event is enough: the client fetches the whole list again.
-      if (firstTask !== undefined) this.event("thread", { reason: "started", threadId: firstTask.id });
+      if (open.threads.list().some((entry) => entry.kind === "task")) this.tellStop(open.autopsy, true);
       this.event("grace/tasksReady", { tasks: world.tasks.length });
       await this.work("Decoding await chains", () => open.autopsy.verdicts());
       this.event("grace/verdictsReady", {});

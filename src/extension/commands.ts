@@ -104,7 +104,7 @@ async function debugDump(target?: vscode.Uri | string): Promise<boolean> {
   return started;
 }
 
-/** Views contributed to the debug container start collapsed, and a stop alone does not open the container. */
+/** A stop alone opens neither the debug side bar nor a panel. */
 export async function revealTasks(): Promise<void> {
   await vscode.commands.executeCommand("workbench.view.debug");
   await vscode.commands.executeCommand("grace.tasks.focus");

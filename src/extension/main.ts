@@ -17,6 +17,8 @@ export interface GraceApi {
 }
 
 export function activate(context: vscode.ExtensionContext): GraceApi {
+  // The panel shows up with the first dump, and not before.
+  void vscode.commands.executeCommand("setContext", "grace.active", true);
   const sessions = new Sessions();
   const tree = new TaskTree(sessions);
   const view = vscode.window.createTreeView("grace.tasks", { treeDataProvider: tree, showCollapseAll: true });
@@ -35,6 +37,7 @@ export function activate(context: vscode.ExtensionContext): GraceApi {
       describe(total);
     }),
     sessions.onDidChange(() => {
+      void vscode.commands.executeCommand("setContext", "grace.inSession", sessions.active !== undefined);
       if (sessions.active === undefined) describe(undefined);
     }),
     ...viewTypes.map((viewType) => vscode.window.registerCustomEditorProvider(viewType, editor)),

@@ -62,7 +62,7 @@ function head(report: Report, style: PathStyle): string[] {
   const system = dump.osVersion ?? operatingSystems[dump.os] ?? dump.os;
   const main = report.modules.find((module) => module.path === process.executable) ?? report.modules[0];
   const lines = [
-    `DUMP      ${dump.path}   ${dump.format === "minidump" ? "minidump" : "ELF core"}, ${system} ${dump.arch}, ${memoryWords[dump.memory]}, ${bytes(dump.bytes)}`,
+    `DUMP      ${dump.path}   ${dump.format === "minidump" ? "minidump" : "ELF core"}, ${system.includes(dump.arch) ? system : `${system} ${dump.arch}`}, ${memoryWords[dump.memory]}, ${bytes(dump.bytes)}`,
   ];
   const parts = [process.pid === undefined ? undefined : String(process.pid), process.executable].filter(
     (part) => part !== undefined,
@@ -107,14 +107,8 @@ function executors(report: Report): string[] {
       executor.workers === undefined
         ? ""
         : `, ${String(executor.workers)} ${executor.workers === 1 ? "worker" : "workers"}`;
-    const listed =
-      executor.listed === undefined
-        ? ""
-        : executor.listed === executor.tasks
-          ? "   list and sweep agree"
-          : `   its list counts ${String(executor.listed)}`;
     lines.push(
-      `  ${executor.id}  ${executor.kind}${version}${workers}, ${plural(executor.tasks, "task")}${states.length > 0 ? `: ${states.join(", ")}` : ""}${listed}`,
+      `  ${executor.id}  ${executor.kind}${version}${workers}, ${plural(executor.tasks, "task")}${states.length > 0 ? `: ${states.join(", ")}` : ""}   ${executor.evidence.why}`,
     );
   }
   return lines;

@@ -180,7 +180,7 @@ async function exceptionInfo(
   const own = thread === undefined ? [] : open.autopsy.threadFrames(thread).filter((frame) => frame.runtime !== true);
   const task = crash.task === undefined ? "" : await chainText(session, crash.task);
   return {
-    exceptionId: crash.reason,
+    exceptionId: first?.kind === "panic" ? "panic" : crash.reason,
     description: `${first === undefined ? crash.reason : first.summary}${where}`,
     breakMode: "always",
     details: {
@@ -204,6 +204,7 @@ async function chainText(session: DumpSession, key: string): Promise<string> {
   const chain = runNow(autopsy.chain(task));
   if (chain === undefined) return "";
   const own = ownAwait(chain);
-  const location = own === undefined ? undefined : locationOf(own);
+  const found = own === undefined ? undefined : locationOf(own);
+  const location = found === undefined ? undefined : autopsy.location(found);
   return `\nin task ${key} ${autopsy.taskSummary(task).future}${location === undefined ? "" : ` (last suspended at ${location.file}:${String(location.line)})`} ${hex(task.address)}`;
 }

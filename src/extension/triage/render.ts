@@ -103,7 +103,7 @@ const memoryWords = { full: "full memory", partial: "part of the memory", stacks
 function system(triage: TriageBody): string {
   const { dump } = triage;
   const rows: readonly (readonly [string, string])[] = [
-    ["format", `${dump.format === "minidump" ? "minidump" : "ELF core"}, ${dump.osVersion ?? dump.os} ${dump.arch}`],
+    ["format", `${dump.format === "minidump" ? "minidump" : "ELF core"}, ${systemName(dump)}`],
     ["memory", `${memoryWords[dump.memory]}, ${(dump.bytes / 1048576).toFixed(1)} MB`],
     ...(triage.process.arguments === undefined ? [] : [["command line", triage.process.arguments] as const]),
     ...(triage.crash === null
@@ -119,6 +119,12 @@ function system(triage: TriageBody): string {
 const section = (title: string, body: string, note = ""): string =>
   `<section><h2>${title}${note === "" ? "" : ` <span class="quiet">${escapeHtml(note)}</span>`}</h2>${body}</section>`;
 
+/** "Linux 6.1.0 x86_64": kernels that end their version with the machine's name are not made to say it twice. */
+function systemName(dump: TriageBody["dump"]): string {
+  const system = dump.osVersion ?? { linux: "Linux", windows: "Windows", macos: "macOS" }[dump.os] ?? dump.os;
+  return system.includes(dump.arch) ? system : `${system} ${dump.arch}`;
+}
+
 function executors(triage: TriageBody): string {
   const census = triage.census.map(({ state, count }) => `${String(count)} ${state}`).join(", ");
   const total = triage.census.reduce((sum, { count }) => sum + count, 0);
@@ -129,13 +135,7 @@ function executors(triage: TriageBody): string {
       const states = Object.entries(executor.states ?? {})
         .map(([state, count]) => `${String(count)} ${state}`)
         .join(", ");
-      const agree =
-        executor.listed === undefined
-          ? ""
-          : executor.listed === executor.tasks
-            ? "its list and the sweep of memory agree"
-            : `its own list counts ${String(executor.listed)}`;
-      return `<tr><td>${escapeHtml(executor.kind)}</td><td>${escapeHtml(executor.version ?? "")}</td><td class="number">${executor.workers === undefined ? "" : String(executor.workers)}</td><td class="number">${String(executor.tasks)}</td><td>${escapeHtml(states)}</td><td class="quiet">${escapeHtml(agree)}</td></tr>`;
+      return `<tr><td>${escapeHtml(executor.kind)}</td><td>${escapeHtml(executor.version ?? "")}</td><td class="number">${executor.workers === undefined ? "" : String(executor.workers)}</td><td class="number">${String(executor.tasks)}</td><td>${escapeHtml(states)}</td><td class="quiet">${escapeHtml(executor.evidence.why)}</td></tr>`;
     })
     .join("");
   return section(
@@ -151,7 +151,7 @@ function chains(triage: TriageBody, context: PageContext): string {
     .map((group) => {
       const tree =
         group.chain === undefined ? "" : `<div class="chain">${chainRows(group.chain, 0, context).join("")}</div>`;
-      return `<li><details${triage.topGroups.length <= 3 ? " open" : ""}><summary><span class="count">${String(group.count)}</span> ${escapeHtml(group.label)}${group.location === undefined ? "" : ` ${place(group.location, context)}`}</summary>${tree}</details></li>`;
+      return `<li><details${triage.topGroups.length <= 3 ? " open" : ""}><summary><span class="count">${String(group.count)}</span> ${escapeHtml(group.label)}${group.detail === undefined || group.detail === group.label ? "" : ` <span class="quiet">in</span> ${escapeHtml(group.detail)}`}${group.location === undefined ? "" : ` ${place(group.location, context)}`}</summary>${tree}</details></li>`;
     })
     .join("");
   return section("Where tasks are", `<ul class="groups">${rows}</ul>`, "equal await chains once, most tasks first");

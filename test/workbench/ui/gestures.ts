@@ -18,11 +18,11 @@ export function activeWebview(page: Page): FrameLocator {
   return page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");
 }
 
-/** A view of a side bar or panel by the beginning of its title. Opens it: the views in the debug side bar start collapsed. */
+/** A view by the beginning of its title. Unfolds it in a side bar, where views start collapsed; alone in a panel it has no visible header. */
 export async function view(page: Page, title: string): Promise<Locator> {
   const header = page.locator(`.pane-header[aria-label^="${title}"]`).first();
-  await header.waitFor({ timeout: patience });
-  if ((await header.getAttribute("aria-expanded")) !== "true") await header.click();
+  await header.waitFor({ timeout: patience, state: "attached" });
+  if ((await header.isVisible()) && (await header.getAttribute("aria-expanded")) !== "true") await header.click();
   return page.locator(`.pane:has(.pane-header[aria-label^="${title}"])`);
 }
 
