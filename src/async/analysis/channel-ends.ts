@@ -1,6 +1,7 @@
 import type { Address } from "../../base/brand";
 import { coroutineAt } from "../../rust/coroutine";
 import { isFailure } from "../../rust/place";
+import { coroutineMayKeep } from "../chains/contains";
 import type { ChainContext } from "../chains/context";
 import { seek } from "../chains/seek";
 import type { AwaitNode, TaskKey } from "../model";
@@ -46,6 +47,7 @@ export function channelEnds(context: ChainContext, tasks: Iterable<TaskFacts>): 
   const visit = (task: TaskKey, node: AwaitNode): void => {
     for (const child of node.children) visit(task, child);
     if (node.kind !== "async" || node.place === undefined || node.finished === true) return;
+    if (!coroutineMayKeep(context, node.place, question)) return;
     const coroutine = coroutineAt(node.place);
     if (isFailure(coroutine)) return;
     for (const { place, local } of ownedValues(context, coroutine, question)) {

@@ -1,10 +1,11 @@
 import type { Address } from "../../base/brand";
-import { coroutineAt, isCoroutineType } from "../../rust/coroutine";
+import { awaiteeName, coroutineAt, isCoroutineType } from "../../rust/coroutine";
 import { asOption, dynTarget, isFailure, peel, tryDeref, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
+import { factsAt } from "../chains/context";
 import type { ChainContext } from "../chains/context";
 import { futureTree, waitsIn } from "../chains/await-tree";
-import { isOwning } from "../chains/future-like";
+import { isFutureLike, isOwning } from "../chains/future-like";
 import type { AwaitNode, Task } from "../model";
 import type { PlacedWait } from "./model";
 import { isLockKind } from "./holders";
@@ -37,8 +38,9 @@ export function idleWaits(context: ChainContext, task: Task, tree: AwaitNode): I
   const found: IdleWait[] = [];
   let left = maxFutures;
   for (const owner of coroutines) {
-    const value = owner.place === undefined ? undefined : coroutineAt(owner.place);
-    if (value === undefined || isFailure(value) || value.state.kind !== "suspended") continue;
+    if (owner.place === undefined || !mayKeepFutures(context, owner.place)) continue;
+    const value = coroutineAt(owner.place);
+    if (isFailure(value) || value.state.kind !== "suspended") continue;
     for (const saved of value.saved) {
       const future = saved.isMovedOut ? undefined : futureBehind(saved.place);
       if (future === undefined || polled.has(future.address) || left-- <= 0) continue;
@@ -52,6 +54,26 @@ export function idleWaits(context: ChainContext, task: Task, tree: AwaitNode): I
     }
   }
   return found;
+}
+
+/** Whether any state of the coroutine keeps a future beside the awaited one: asked once per type. */
+function mayKeepFutures(context: ChainContext, place: Place): boolean {
+  const facts = factsAt(context, place);
+  if (facts.keepsFutures === undefined) {
+    const { type } = facts;
+    facts.keepsFutures =
+      type.kind === "enum" &&
+      type.variants.some((variant) => {
+        const payload = place.module.symbols.type(variant.type);
+        return (
+          payload.kind === "struct" &&
+          payload.members.some(
+            (member) => member.name !== awaiteeName && isFutureLike(context, place.module, member.type),
+          )
+        );
+      });
+  }
+  return facts.keepsFutures;
 }
 
 /** The suspended coroutine in a local: by value, pinned, boxed, or as a trait object. */

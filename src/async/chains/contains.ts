@@ -1,3 +1,5 @@
+import { awaiteeName } from "../../rust/coroutine";
+import type { Place } from "../../rust/place";
 import { baseName } from "../../rust/type-names";
 import type { LoadedModule } from "../../symbols/program";
 import type { Type, TypeRef } from "../../symbols/type-model";
@@ -23,6 +25,27 @@ export function mayContain(
   question: TypeQuestion,
 ): boolean {
   return ask(context, module, type, question, 0, new Set()) === true;
+}
+
+/** The same for what any state of a coroutine keeps beside the awaited future: asked before a value is taken apart. */
+export function coroutineMayKeep(context: ChainContext, place: Place, question: TypeQuestion): boolean {
+  const facts = context.factsOf(place.module, place.type);
+  const { type } = facts;
+  if (type.kind !== "enum") return false;
+  const name = `${question.name} kept`;
+  const known = facts.contains?.get(name);
+  if (known !== undefined) return known;
+  const answer = type.variants.some((variant) => {
+    const payload = place.module.symbols.type(variant.type);
+    return (
+      payload.kind === "struct" &&
+      payload.members.some(
+        (member) => member.name !== awaiteeName && mayContain(context, place.module, member.type, question),
+      )
+    );
+  });
+  (facts.contains ??= new Map()).set(name, answer);
+  return answer;
 }
 
 /** `undefined`: cut by the bound or a cycle, not to be remembered. */

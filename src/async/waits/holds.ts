@@ -1,6 +1,7 @@
 import type { Address } from "../../base/brand";
 import { inferred } from "../../base/evidence";
 import type { CoroutineValue } from "../../rust/coroutine";
+import { coroutineMayKeep } from "../chains/contains";
 import type { ChainContext } from "../chains/context";
 import { seek } from "../chains/seek";
 import type { Frame } from "../futures/entry";
@@ -9,6 +10,7 @@ import { guardFacts, isGuardPath } from "./guards";
 import { ownedValues } from "./owned-values";
 import { batchSemaphorePath } from "./tokio/semaphore";
 
+const nothing: readonly Hold[] = [];
 const guards = { name: "guard", accept: isGuardPath };
 
 /**
@@ -17,6 +19,7 @@ const guards = { name: "guard", accept: isGuardPath };
  * it is free is left out; the analysis of all tasks weighs the rest.
  */
 export function holdsOf(context: ChainContext, frame: Frame, coroutine: CoroutineValue): readonly Hold[] {
+  if (!coroutineMayKeep(context, frame.place, guards)) return nothing;
   const holds: Hold[] = [];
   for (const { place, local } of ownedValues(context, coroutine, guards)) {
     const guard = guardFacts(context, place);
