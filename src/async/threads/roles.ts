@@ -10,8 +10,9 @@ import type { KernelWait } from "./blocking";
  * std or operating-system object it is blocked on, and the function it was started with.
  */
 export function nativeRole(program: Program, stack: Stack, known: string | undefined): string | undefined {
-  if (known?.startsWith("idle") === true || known?.startsWith("waits in block_on") === true) return known;
   const isCrashed = program.snapshot.crash?.thread === stack.thread.id;
+  if (!isCrashed && (known?.startsWith("idle") === true || known?.startsWith("waits in block_on") === true))
+    return known;
   const names = stack.frames.flatMap((frame) => frame.frames().map((each) => each.name));
   const blocked = isCrashed ? "crashed" : blockedText(program, kernelWait(stack.thread), names);
   if (known !== undefined) return blocked === undefined ? known : `${known}, ${blocked}`;

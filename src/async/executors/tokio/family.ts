@@ -127,7 +127,7 @@ class TokioDiscovery {
       if ((++steps & 0x3f) === 0) yield { message: "Listing tasks", fraction: steps / found.size };
     }
     yield { message: "Looking for block_on" };
-    const roots = this.blockOnRoots();
+    const roots = this.blockOnRoots(tasks, contexts);
     for (const root of roots) tasks.push(blockOnTask(root, executors, contexts));
     const roles = threadRoles(this.context, contexts, tasks, executors);
     const isTask = (header: number): boolean => found.has(header);
@@ -390,9 +390,19 @@ class TokioDiscovery {
     return executors.poolId(handle);
   }
 
-  private blockOnRoots(): readonly BlockOnRoot[] {
+  /** Frames are named only where a block_on can be: not on idle workers, and not where tokio says that the thread is in no runtime. */
+  private blockOnRoots(tasks: readonly Task[], contexts: readonly ThreadContext[]): readonly BlockOnRoot[] {
+    const busy = new Set(
+      tasks.flatMap((task) => (task.kind === "worker" || task.thread === undefined ? [] : [task.thread])),
+    );
+    const outside = new Set(
+      contexts
+        .filter((each) => each.entered === false || (each.worker !== undefined && !busy.has(each.thread.id)))
+        .map((each) => each.thread.id),
+    );
     const roots: BlockOnRoot[] = [];
     for (const stack of this.context.stacks()) {
+      if (outside.has(stack.thread.id)) continue;
       const root = findBlockOn(this.program, this.context.zones, stack);
       if (root !== undefined) roots.push(root);
     }

@@ -2,6 +2,7 @@ import { hex } from "../../../base/brand";
 import type { Stack } from "../../../unwind/stack";
 import type { DiscoveryContext } from "../../discovery/executor-family";
 import type { Task } from "../../model";
+import { kernelWait } from "../../threads/blocking";
 import type { ThreadContext } from "./thread-context";
 
 /** A name for the executor of a scheduler, asked by address. */
@@ -34,11 +35,32 @@ export function threadRoles(
     const thread = stack.thread.id;
     const own = byThread.get(thread) ?? [];
     const tokio = contexts.find((each) => each.thread.id === thread);
-    const role = roleOf(namesOf(stack), tokio, own, executors);
+    const role = idleRole(stack, tokio, own, executors) ?? roleOf(namesOf(stack), tokio, own, executors);
     if (role !== undefined) roles.set(thread, role);
   }
   return roles;
 }
+
+/**
+ * A worker that polls nothing and sleeps in the kernel is parked, in the driver when it is in epoll. Told without its frames: naming those of
+ * many idle workers would cost more than finding the tasks.
+ */
+function idleRole(
+  stack: Stack,
+  tokio: ThreadContext | undefined,
+  own: readonly Task[],
+  executors: ExecutorNames,
+): string | undefined {
+  if (tokio?.worker === undefined || own.some((task) => task.kind !== "worker")) return undefined;
+  const wait = kernelWait(stack.thread);
+  const name = workerText(tokio) + executorText(tokio, executors);
+  if (wait?.kind === "epoll") return `idle: parked in the I/O driver, ${name}`;
+  if (wait?.kind === "futex" && wait.operation !== "other") return `idle: parked until woken, ${name}`;
+  return undefined;
+}
+
+const workerText = (tokio: ThreadContext | undefined): string =>
+  tokio?.worker?.index === undefined ? "worker" : `worker ${String(tokio.worker.index)}`;
 
 function roleOf(
   names: readonly string[],
@@ -54,7 +76,7 @@ function roleOf(
     own.some((task) => task.kind === "worker") ||
     names.some((name) => workerModule.test(name) && /::worker::run\b/.test(name));
   const of = executorText(tokio, executors);
-  const worker = tokio?.worker?.index === undefined ? "worker" : `worker ${String(tokio.worker.index)}`;
+  const worker = workerText(tokio);
   if (polling !== undefined) return `polls task ${polling.key}${isWorker ? `, ${worker}${of}` : ""}`;
   if (closure !== undefined) return `runs blocking task ${closure.key}`;
   if (isWorker) {
