@@ -28,7 +28,8 @@ export interface OpenDump {
 }
 
 const defaultThreadLimit = 100;
-const searchDelayMs = 150;
+/** The stop waits this long for the tasks. */
+const stopDelayMs = 600;
 
 /** The state of a session and its background work. Knows when what may be told; the handlers know the protocol's requests. */
 export class DumpSession {
@@ -71,6 +72,7 @@ export class DumpSession {
     }
     this.close();
     this.launch = args;
+    this.personMoved = false;
     const { autopsy } = opened;
     this.current = {
       autopsy,
@@ -96,16 +98,38 @@ export class DumpSession {
       startMethod: "attach",
       pointerSize: 64,
     });
-    this.tellStop(autopsy, false);
-    // The client asks for threads and the crashing stack right after the stop: they are answered before the search begins.
-    setTimeout(() => void this.findTasks(), searchDelayMs);
+    void this.stop();
   }
 
   /**
-   * Tells where the program stopped: once at the start, and again when the tasks are threads of the session, since a client takes a
-   * thread that it has not seen stop for a running one. Told again, it must not take the focus from where the person went meanwhile.
+   * Tells the stop, with the tasks among its threads where they are found in a moment: a client takes a thread that it has not seen
+   * stop for a running one. Where finding them takes longer, the stop is told without them, and again when they are there.
    */
-  private tellStop(autopsy: Autopsy, again: boolean): void {
+  private async stop(): Promise<void> {
+    const open = this.current;
+    const found = this.findTasks();
+    const late = new Promise<"late">((resolve) => setTimeout(resolve, stopDelayMs, "late"));
+    const isLate = (await Promise.race([found, late])) === "late";
+    if (open === undefined || !this.isStillCurrent(open)) return;
+    this.tellStop(open.autopsy, false);
+    if (!(await found) || !this.isStillCurrent(open)) return;
+    if (isLate) this.tellStop(open.autopsy, this.personMoved);
+    this.event("grace/tasksReady", {});
+    await this.background(open, async () => {
+      await this.work("Decoding await chains", () => open.autopsy.verdicts());
+      this.event("grace/verdictsReady", {});
+    });
+  }
+
+  private isStillCurrent(open: OpenDump): boolean {
+    return this.current === open;
+  }
+
+  /** The person looks at something else than the crash by now: telling the stop again must not take her back. */
+  personMoved = false;
+
+  /** Tells where the program stopped. */
+  private tellStop(autopsy: Autopsy, keepFocus: boolean): void {
     const { crash, threads } = autopsy.snapshot;
     const thread = crash?.thread ?? threads[0]?.id;
     this.event("stopped", {
@@ -114,24 +138,27 @@ export class DumpSession {
       ...(crash === undefined ? {} : { text: crash.reason }),
       ...(thread === undefined ? {} : { threadId: thread }),
       allThreadsStopped: true,
-      ...(again ? { preserveFocusHint: true } : {}),
+      ...(keepFocus ? { preserveFocusHint: true } : {}),
     });
   }
 
-  private async findTasks(): Promise<void> {
+  /** Finds the tasks and makes the first of them threads of the session. False: it failed or was cancelled, and the client was told. */
+  private async findTasks(): Promise<boolean> {
     const open = this.current;
-    if (open === undefined) return;
-    try {
+    if (open === undefined) return false;
+    return this.background(open, async () => {
       const world = await this.work("Finding tasks", () => open.autopsy.world());
       const { crash } = open.autopsy.snapshot;
-      const crashed = crash === undefined ? undefined : open.autopsy.taskOfThread(crash.thread);
-      open.threads.addFirst(world.tasks, crashed);
-      if (open.threads.list().some((entry) => entry.kind === "task")) this.tellStop(open.autopsy, true);
-      this.event("grace/tasksReady", { tasks: world.tasks.length });
-      await this.work("Decoding await chains", () => open.autopsy.verdicts());
-      this.event("grace/verdictsReady", {});
+      open.threads.addFirst(world.tasks, crash === undefined ? undefined : open.autopsy.taskOfThread(crash.thread));
+    });
+  }
+
+  private async background(open: OpenDump, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
     } catch (error) {
-      if (this.current !== open) return;
+      if (this.current !== open) return false;
       if (error instanceof Cancelled) this.event("grace/tasksCancelled", {});
       else {
         const what = error instanceof Error ? error.message : String(error);
@@ -141,6 +168,7 @@ export class DumpSession {
         });
         this.event("grace/tasksFailed", { message: what });
       }
+      return false;
     }
   }
 

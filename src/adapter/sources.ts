@@ -22,13 +22,13 @@ export class Sources {
   }
 
   private find(file: string, isRuntime: boolean): DebugProtocol.Source {
-    const hint = isRuntime ? { presentationHint: "deemphasize" as const } : {};
+    const hint = isRuntime ? { presentationHint: "deemphasize" as const, origin: "runtime and library" } : {};
     if (existsSync(file)) return { name: baseName(file), path: file, ...hint };
     return {
       name: baseName(file),
       path: file,
       sourceReference: this.missing.add(file),
-      origin: "not on this machine",
+      origin: isRuntime ? "runtime and library" : "source not on this machine",
       presentationHint: "deemphasize",
     };
   }

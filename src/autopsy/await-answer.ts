@@ -57,7 +57,8 @@ export function ownAwait(node: AwaitNode): AwaitNode | undefined {
     at !== undefined;
     at = at.children.length === 1 ? at.children[0] : undefined
   )
-    if (at.kind === "async" && !at.isLibrary && (at.position ?? at.body) !== undefined) found = at;
+    if (at.kind === "async" && !at.isLibrary && at.finished !== true && (at.position ?? at.body) !== undefined)
+      found = at;
   return found;
 }
 

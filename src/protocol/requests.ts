@@ -17,24 +17,48 @@ export interface GraceRequests {
   /** Everything the triage page shows. */
   "grace/triage": { readonly arguments: Record<string, never>; readonly body: TriageBody };
   /** Groups of the Tasks panel. */
-  "grace/groups": { readonly arguments: TaskQuery & { readonly grouping: Grouping }; readonly body: { readonly groups: readonly GroupAnswer[]; readonly total: number } };
+  "grace/groups": {
+    readonly arguments: TaskQuery & { readonly grouping: Grouping; readonly start?: number; readonly count?: number };
+    readonly body: {
+      readonly groups: readonly GroupRow[];
+      /** Of all groups, and of tasks in them. */
+      readonly totalGroups: number;
+      readonly total: number;
+    };
+  };
   /** A page of tasks, of a group or of all. */
   "grace/tasks": {
-    readonly arguments: TaskQuery & { readonly grouping?: Grouping; readonly group?: string; readonly start: number; readonly count: number };
+    readonly arguments: TaskQuery & {
+      readonly grouping?: Grouping;
+      readonly group?: string;
+      readonly start: number;
+      readonly count: number;
+    };
     readonly body: { readonly tasks: readonly TaskRow[]; readonly total: number };
   };
   /** One task whole, with its await chain. */
   "grace/task": { readonly arguments: { readonly task: string }; readonly body: { readonly task: TaskAnswer } };
   /** Makes the task a thread of the session if it is not one yet and focuses it (`stopped`), frame 0 or the given await. */
-  "grace/focusTask": { readonly arguments: { readonly task: string; readonly frame?: number }; readonly body: { readonly threadId: number; readonly frameIndex: number } };
+  "grace/focusTask": {
+    readonly arguments: { readonly task: string; readonly frame?: number };
+    readonly body: { readonly threadId: number; readonly frameIndex: number };
+  };
   /** The text report of the session. */
-  "grace/report": { readonly arguments: { readonly format: "text" | "json"; readonly task?: string }; readonly body: { readonly content: string } };
+  "grace/report": {
+    readonly arguments: { readonly format: "text" | "json"; readonly task?: string };
+    readonly body: { readonly content: string };
+  };
 }
 
 export interface TaskQuery {
   /** Words that must all occur in the task's id, name, future, chain, file or wait. */
   readonly search?: string;
   readonly includeRuntime?: boolean;
+}
+
+export interface GroupRow extends GroupAnswer {
+  /** The task of a group that has only one. */
+  readonly only?: TaskRow;
 }
 
 export interface TaskRow extends TaskSummary {
@@ -48,12 +72,24 @@ export interface TaskRow extends TaskSummary {
 
 export interface TriageBody {
   readonly dump: DumpAnswer;
-  readonly process: { readonly pid?: number; readonly executable?: string; readonly arguments?: string; readonly time?: number };
+  readonly process: {
+    readonly pid?: number;
+    readonly executable?: string;
+    readonly arguments?: string;
+    readonly time?: number;
+  };
   readonly crash: CrashAnswer | null;
   readonly verdicts: readonly VerdictAnswer[];
   readonly executors: readonly ExecutorAnswer[];
   readonly census: readonly { readonly state: string; readonly count: number }[];
-  readonly threads: readonly { readonly id: number; readonly name?: string; readonly role?: string; readonly task?: string; readonly crashed: boolean; readonly top?: string }[];
+  readonly threads: readonly {
+    readonly id: number;
+    readonly name?: string;
+    readonly role?: string;
+    readonly task?: string;
+    readonly crashed: boolean;
+    readonly top?: string;
+  }[];
   readonly modules: readonly ModuleAnswer[];
   readonly problems: readonly ProblemAnswer[];
   readonly signature?: string;

@@ -1,4 +1,4 @@
-import type { GraceRequests, TaskRow, TaskQuery, TriageBody } from "../../protocol/requests";
+import type { GraceRequests, GroupRow, TaskRow, TaskQuery, TriageBody } from "../../protocol/requests";
 import type { Autopsy } from "../../autopsy/autopsy";
 import type { GroupAnswer, Grouping } from "../../autopsy/answers";
 import { awaitAnswer, locationOf, ownAwait, waitLine } from "../../autopsy/await-answer";
@@ -22,9 +22,13 @@ export function graceHandlers(session: DumpSession): Record<string, Handler> {
       session.work("Reading the dump", () => triage(session.open.autopsy), context.token),
 
     "grace/groups": async (args: Arguments<"grace/groups">, context: RequestContext): Promise<Body<"grace/groups">> => {
+      const { autopsy } = session.open;
       const tasks = await query(session, args, context);
+      const groups = urgentFirst(autopsy, tasks, args.grouping);
+      const start = Math.max(0, args.start ?? 0);
       return {
-        groups: groupTasks(tasks, args.grouping).map((group) => mappedGroup(session.open.autopsy, group)),
+        groups: groups.slice(start, start + Math.min(args.count ?? pageLimit, pageLimit)),
+        totalGroups: groups.length,
         total: tasks.length,
       };
     },
@@ -62,6 +66,7 @@ export function graceHandlers(session: DumpSession): Record<string, Handler> {
       const { autopsy, threads } = session.open;
       const task = await session.task(args.task);
       const { id, isNew } = threads.open(task);
+      session.personMoved = true;
       const chain = await session.work("Decoding the await chain", () => autopsy.chain(task), context.token);
       context.afterResponse(() => {
         if (isNew) session.event("thread", { reason: "started", threadId: id });
@@ -106,6 +111,26 @@ async function query(session: DumpSession, args: TaskQuery, context: RequestCont
   return all.filter(
     (listed) => (args.includeRuntime === true || listed.task.kind !== "worker") && matches(listed, search),
   );
+}
+
+/** Groups with a task that a verdict names first, then the largest. */
+function urgentFirst(autopsy: Autopsy, tasks: readonly ListedTask[], grouping: Grouping): readonly GroupRow[] {
+  const urgent = new Set<string>();
+  const only = new Map<string, ListedTask>();
+  for (const listed of tasks)
+    for (const { key } of groupKeys(listed, grouping)) {
+      only.set(key, listed);
+      if (autopsy.badges(listed.task.key).length > 0) urgent.add(key);
+    }
+  const groups = groupTasks(tasks, grouping);
+  const ordered = [
+    ...groups.filter((group) => urgent.has(group.key)),
+    ...groups.filter((group) => !urgent.has(group.key)),
+  ];
+  return ordered.map((group) => {
+    const single = group.count === 1 ? only.get(group.key) : undefined;
+    return { ...mappedGroup(autopsy, group), ...(single === undefined ? {} : { only: taskRow(autopsy, single) }) };
+  });
 }
 
 const mappedGroup = (autopsy: Autopsy, group: GroupAnswer): GroupAnswer =>

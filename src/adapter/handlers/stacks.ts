@@ -54,8 +54,7 @@ function threadName(open: OpenDump, entry: DapThread): string {
   }
   const { thread } = entry;
   const role = autopsy.threadRole(thread.id);
-  const crashed = autopsy.snapshot.crash?.thread === thread.id ? "crashed" : undefined;
-  const notes = [crashed, role].filter((note) => note !== undefined).join(", ");
+  const notes = role ?? (autopsy.snapshot.crash?.thread === thread.id ? "crashed" : "");
   return `thread ${String(thread.id)}${thread.name === undefined ? "" : ` ${thread.name}`}${notes === "" ? "" : ` [${notes}]`}`;
 }
 

@@ -7,6 +7,12 @@ import { awaitItem, groupItem, moreItem, noteItem, taskItem } from "./tree-items
 /** Tasks fetched and shown at once below a group; a row at the end fetches as many again. */
 export const pageSize = 200;
 
+const groupPageSize = 500;
+/** Page count of the list of groups itself; no group has this key. */
+const groupsKey = "\0groups";
+/** Groupings whose few groups are what is looked for, however small. */
+const keepsSingles: ReadonlySet<Grouping> = new Set<Grouping>(["state", "executor", "resource"]);
+
 export type TreeNode =
   | { readonly kind: "group"; readonly group: GroupAnswer }
   | { readonly kind: "task"; readonly row: TaskRow }
@@ -113,11 +119,25 @@ export class TaskTree implements vscode.TreeDataProvider<TreeNode>, vscode.Dispo
       ];
     if (phase !== "ready") return [{ kind: "note", text: "Finding tasks in the dump ...", icon: "loading~spin" }];
     const { grouping, search } = this.options_;
-    const { groups, total } = await this.sessions.request("grace/groups", { grouping, search });
+    const count = (this.pages.get(groupsKey) ?? 1) * groupPageSize;
+    const { groups, total, totalGroups } = await this.sessions.request("grace/groups", {
+      grouping,
+      search,
+      start: 0,
+      count,
+    });
     this.onDidList.fire({ total });
     if (total === 0) return [await this.emptyNote(search)];
     if (grouping === "none") return await this.tasksOf(undefined, total);
-    return groups.map((group) => ({ kind: "group", group }));
+    // A group of one would be a row that only hides another.
+    const nodes: TreeNode[] = groups.map((group) =>
+      group.only === undefined || keepsSingles.has(grouping)
+        ? { kind: "group", group }
+        : { kind: "task", row: group.only },
+    );
+    if (groups.length < totalGroups)
+      nodes.push({ kind: "more", group: groupsKey, shown: groups.length, total: totalGroups });
+    return nodes;
   }
 
   /** Why the list is empty, in one row. */

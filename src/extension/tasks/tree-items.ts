@@ -32,7 +32,7 @@ export function groupItem(group: GroupAnswer, grouping: Grouping): vscode.TreeIt
   const where =
     group.location === undefined
       ? ""
-      : ` · ${group.detail === undefined || grouping === "await" ? "" : `${group.detail} `}${shortPlace(group.location)}`;
+      : ` · ${group.detail === undefined || group.detail === group.label || grouping === "await" ? "" : `${group.detail} `}${shortPlace(group.location)}`;
   item.description = `${String(group.count)} ${group.count === 1 ? "task" : "tasks"}${where}`;
   item.iconPath = grouping === "state" ? stateIcon(group.key) : icon(groupIcons[grouping]);
   item.contextValue = group.location === undefined ? "group" : "groupWithPlace";
