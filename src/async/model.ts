@@ -42,6 +42,8 @@ export interface Task {
   readonly future: Place | undefined;
   /** Type name of the future even where no layout is known. */
   readonly futureTypeName: string;
+  /** The function that polls it, where the executor tells: code of the future may be inlined there. */
+  readonly pollCode?: Address;
   /** The OS thread that polls it now. */
   readonly thread?: number;
   readonly spawnedAt?: SourcePosition;

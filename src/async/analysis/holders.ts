@@ -4,7 +4,7 @@ import { inferred, unknown, verified, weaker } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
 import type { ChainContext } from "../chains/context";
 import { holdsIn, waitsIn } from "../chains/await-tree";
-import type { AwaitNode, Hold, TaskKey, Wait, WaitKind } from "../model";
+import type { AwaitNode, Hold, Task, TaskKey, Wait, WaitKind } from "../model";
 import { semaphoreFacts } from "../waits/tokio/semaphore";
 import type { SemaphoreFacts } from "../waits/tokio/semaphore";
 import type { PlacedHold, PlacedWait, TaskFacts } from "./model";
@@ -267,7 +267,7 @@ export function withHolders(context: ChainContext, facts: TaskFacts, locks: Read
     const waitsFor = node.waitsFor === undefined ? undefined : waitWith(context, node.waitsFor, locks);
     const holds = node.holds
       ?.filter((hold) => live.has(hold))
-      .map((hold) => holdWith(context, facts.task.key, hold, locks))
+      .map((hold) => holdWith(context, facts.task, hold, locks))
       .filter((hold) => hold !== undefined);
     const { holds: _holds, waitsFor: _waits, ...rest } = node;
     return {
@@ -297,7 +297,7 @@ function waitWith(context: ChainContext, wait: Wait, locks: ReadonlyMap<Address,
 
 function holdWith(
   context: ChainContext,
-  task: TaskKey,
+  task: Task,
   hold: Hold,
   locks: ReadonlyMap<Address, Lock>,
 ): Hold | undefined {
@@ -305,12 +305,15 @@ function holdWith(
   const lock = address === undefined ? undefined : locks.get(address);
   if (address === undefined || lock === undefined) return hold;
   const { result } = lock;
-  if (result.holders.includes(task)) {
+  if (result.holders.includes(task.key)) {
     // Whether a permit is a OnceCell's is told by the function around it.
     const evidence = hold.kind === "once-cell" ? weaker(result.evidence, hold.evidence) : result.evidence;
-    return { ...hold, resource: address, evidence };
+        const aged = task.state === "running"
+      ? weaker(evidence, inferred("a thread is polling the task: it may have let go since it was suspended"))
+      : evidence;
+    return { ...hold, resource: address, evidence: aged };
   }
-  if (result.candidates.includes(task)) return { ...hold, resource: address, evidence: unknown(deadGuard) };
+  if (result.candidates.includes(task.key)) return { ...hold, resource: address, evidence: unknown(deadGuard) };
   // Somebody else has it for certain: what lies here is dead.
   return result.evidence.grade === "verified" ? undefined : { ...hold, resource: address };
 }

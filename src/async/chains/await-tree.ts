@@ -58,6 +58,7 @@ class Walk {
 
   node(start: Place, parent: Frame | undefined, depth: number, wakerData = parent?.wakerData): AwaitNode {
     let place = start;
+    let pollCode = parent === undefined ? this.task.pollCode : undefined;
     let outer = parent;
     const passed: string[] = [];
     try {
@@ -76,6 +77,7 @@ class Walk {
           parent: outer,
           ...(coroutine === undefined ? {} : { coroutine }),
           ...(wakerData === undefined ? {} : { wakerData }),
+          ...(pollCode === undefined ? {} : { pollCode }),
         };
         if (++this.nodes > maxNodes) return this.broken(place, `more than ${maxNodes} futures in one task`);
         if (depth >= maxDepth) return this.broken(place, `more than ${maxDepth} futures inside each other`);
@@ -86,6 +88,7 @@ class Walk {
         }
         if (step.kind === "through") {
           place = step.to;
+          pollCode = step.pollCode ?? pollCode;
           // A wrapper without a node still says what is inside (a CancellationToken's wait is a Notified).
           outer = frame;
           continue;

@@ -1,8 +1,10 @@
 import { inferred, verified } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
+import type { LinkAddress } from "../../base/brand";
 import { coroutineStates } from "../../rust/coroutine";
 import type { BodyBounds, CoroutineValue } from "../../rust/coroutine";
 import { typeIn, typeOf } from "../../rust/place";
+import type { FunctionInfo } from "../../symbols/module-symbols";
 import type { SourcePosition } from "../../symbols/type-model";
 import type { Frame } from "../futures/entry";
 import { factsAt } from "./context";
@@ -96,23 +98,55 @@ class LineCount {
 }
 
 type Test = (position: SourcePosition) => boolean;
-const maxAsked = 200;
+const maxAsked = 1000;
 
-/** The macro's closure, inlined into the resuming function: its rows are the macro's lines, and the frame around them is at the call. */
+/**
+ * The macro's closure, inlined into the resuming function: its rows are the macro's lines, and the frame around them is at the call. The
+ * resuming function itself may be inlined into the function that polls it, or into that of a future further up.
+ */
 function callOfInlined(frame: Frame, macroFile: string | undefined, isFree: Test): number | undefined {
   const { symbols } = frame.place.module;
-  const lines = new LineCount();
-  let asked = 0;
-  for (const code of symbols.functionsNamed(functionName(frame.type.name)).slice(0, maxInstances)) {
+  const own = functionName(frame.type.name);
+  for (const code of codeAround(frame)) {
+    const lines = new LineCount();
+    let asked = 0;
     for (const row of symbols.lineRows(code.low, code.high)) {
       if (row.position.file !== macroFile) continue;
       if (++asked > maxAsked) break;
-      const outermost = symbols.framesAt(row.address).at(-1)?.position;
-      if (outermost !== undefined && isFree(outermost)) lines.add(outermost.line);
+      const around = symbols.framesAt(row.address).find((each) => withoutArguments(each.name) === own)?.position;
+      if (around !== undefined && isFree(around)) lines.add(around.line);
     }
+    const found = lines.most();
+    if (found !== undefined) return found;
   }
-  return lines.most();
+  return undefined;
 }
+
+const maxCode = 12;
+
+/** Functions in which the code of this future may be: its own, the one its vtable names, and those of the futures around it. */
+function* codeAround(frame: Frame): Generator<FunctionInfo> {
+  const { module } = frame.place;
+  const { symbols } = module;
+  let given = 0;
+  for (let here: Frame | undefined = frame; here !== undefined && given < maxCode; here = here.parent) {
+    if (here.place.module !== module) return;
+    if (here.coroutine !== undefined) {
+      for (const code of symbols.functionsNamed(functionName(here.type.name)).slice(0, maxInstances)) {
+        given++;
+        yield code;
+      }
+    }
+    if (here.pollCode === undefined) continue;
+    const code = symbols.functionAt((here.pollCode - module.bias) as LinkAddress);
+    if (code === undefined) continue;
+    given++;
+    yield code;
+  }
+}
+
+/** "zoo::f::{async_fn#0}" of a frame's "zoo::f::{async_fn#0}<u32>". */
+const withoutArguments = (name: string): string => name.replace(/(\})<.*>$/s, "$1");
 
 /** The macro's closure as a function of its own has hardly any line in the program's file but that of the call. */
 function callOfClosure(frame: Frame, coroutine: CoroutineValue, isFree: Test): number | undefined {

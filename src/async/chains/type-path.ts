@@ -39,7 +39,8 @@ function withoutArguments(segment: string): string {
 
 const environment = /^\{(async_fn|async_block|async_closure|closure|coroutine|gen_block|gen_fn)_env#\d+\}$/;
 const enclosing = /^\{(?:async_fn|async_block|async_closure|closure|coroutine|gen_block|gen_fn|impl|constant)#\d+\}$/;
-const plainPath = /^[A-Za-z_]/;
+/** A path begins with a crate; `dyn A`, `fn(A)`, `&A` and tuples do not. */
+const plainPath = /^[A-Za-z_]\w*(?:::|<|$)/;
 
 export function typePath(name: string): TypePath {
   if (!plainPath.test(name)) return { kind: "type", path: name, crate: "" };

@@ -15,6 +15,8 @@ export interface Frame {
   /** The state machine in its state, when the future is one. */
   readonly coroutine?: CoroutineValue;
   readonly parent: Frame | undefined;
+  /** The function that polls this future, where it was met through a vtable: its code may be inlined there. */
+  readonly pollCode?: Address;
   /** The data word of the wakers that this future is polled with, when it is not its task's own (a branch of FuturesUnordered). */
   readonly wakerData?: Address;
 }
@@ -42,7 +44,7 @@ export interface Branch {
 /** What a future is for the chain. */
 export type Step =
   /** It wraps one future and says nothing by itself (Pin, Coop, Instrumented): shown as the inner one. */
-  | { readonly kind: "through"; readonly to: Place }
+  | { readonly kind: "through"; readonly to: Place; readonly pollCode?: Address }
   | {
       readonly kind: "node";
       readonly name?: string;

@@ -46,7 +46,9 @@ export function genericStep(reading: Reading): DecidedStep {
     isTraitObjectPointer(place.module, type)
   ) {
     const target = dynTarget(place);
-    return isFailure(target) ? leaf(reading, target.problem) : { kind: "through", to: target.place };
+    if (isFailure(target)) return leaf(reading, target.problem);
+    const pollCode = pollSlot(context, target.vtable);
+    return { kind: "through", to: target.place, ...(pollCode === undefined ? {} : { pollCode }) };
   }
   if (type.kind === "array" || isSequence(type.name)) {
     const branches = sequenceBranches(place);
@@ -67,6 +69,10 @@ export function genericStep(reading: Reading): DecidedStep {
   }
   return leaf(reading);
 }
+
+/** The first method of a trait object's vtable, after drop, size and align: `poll` or `poll_next`. */
+const pollSlot = (context: ChainContext, vtable: Address): Address | undefined =>
+  context.program.snapshot.memory.pointer((vtable + 24) as Address);
 
 const isSequence = (name: string): boolean =>
   /^(?:alloc::vec::Vec|alloc::collections::vec_deque::VecDeque)$/.test(baseName(name)) ||

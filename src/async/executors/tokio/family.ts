@@ -374,6 +374,7 @@ class TokioDiscovery {
           ? stage.typeName
           : layout.futureName,
       ...(found.thread === undefined ? {} : { thread: found.thread }),
+      pollCode: layout.vtable.poll.address,
       ...(spawnedAt === undefined ? {} : { spawnedAt }),
       foundBy,
       rawState: stateText(state),
