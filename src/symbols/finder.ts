@@ -3,7 +3,7 @@ import { basename, dirname, isAbsolute, join } from "node:path";
 import { crc32OfFile } from "./crc32";
 import { FileSource } from "../bytes/file-source";
 import type { Problem } from "../base/problem";
-import { ElfFile } from "../formats/elf/elf";
+import { ElfFile, sectionType } from "../formats/elf/elf";
 import type { SplitFiles } from "./dwarf/split-units";
 import type { Module } from "../snapshot/snapshot";
 import type { SymbolOptions } from "./program";
@@ -65,8 +65,20 @@ export class SymbolFinder {
       const elf = openElf(path);
       if (elf === undefined) continue;
       const fits = this.fits(module, elf);
-      if (fits === "no" && !this.options.trustMismatchedSymbols) {
-        refused.push({ path, id: elf.buildId });
+      // A file of another name counts by its id alone: it may well belong to another module.
+      const isMeant =
+        [name, `${name}.debug`].includes(basename(path)) || (module.isMain && path === this.options.program);
+      if ((fits === "no" && !(this.options.trustMismatchedSymbols && isMeant)) || (fits === "maybe" && !isMeant)) {
+        if (isMeant) refused.push({ path, id: elf.buildId });
+        elf.close();
+        continue;
+      }
+      // A debug file has the section headers of the executable but not the bytes.
+      const isDebugFile = elf.section(".text")?.type === sectionType.nobits;
+      const hasDebug = elf.hasData(".debug_info");
+      if (executable === undefined && !isDebugFile) executable = elf;
+      else if (debug === undefined && hasDebug) debug = elf;
+      else {
         elf.close();
         continue;
       }
@@ -76,24 +88,18 @@ export class SymbolFinder {
           what: `${path} was built from another build (build id ${shortId(elf.buildId)}, the dump wants ${shortId(module.buildId)}) and is used because trustMismatchedSymbols is set.`,
           effect: "Names, lines and values may be wrong.",
         });
-      // A debug file has the section headers of the executable but not the bytes.
-      const isDebugFile = elf.section(".text")?.type === 8;
-      if (isDebugFile) {
-        if (debug === undefined) debug = elf;
-        else elf.close();
-      } else if (executable === undefined) executable = elf;
-      else elf.close();
-      if (executable?.hasData(".debug_info") === true || (executable !== undefined && debug !== undefined)) break;
-      if (executable !== undefined && !this.mayHaveDebugFile(executable)) break;
+      if (module.isMain && elf === executable && module.buildId === undefined)
+        problems.push({
+          where: name,
+          what: `The dump does not tell the build id of its program; ${path} is taken by its name.`,
+          effect: "If it was built again since, stacks and values are wrong.",
+        });
+      if (executable !== undefined && (debug !== undefined || executable.hasData(".debug_info"))) break;
     }
     if (executable?.hasData(".debug_info") !== true && debug === undefined)
       debug = this.debugFile(module, executable, problems);
     if (executable === undefined && debug === undefined) problems.push(...missing(module, name, refused));
     return { executable, debug, problems };
-  }
-
-  private mayHaveDebugFile(_executable: ElfFile): boolean {
-    return false;
   }
 
   /** "yes" by equal ids; "maybe" where one of the two has none. */

@@ -1,0 +1,267 @@
+import { strict as assert } from "node:assert";
+import fc from "fast-check";
+import type { LinkAddress } from "../../base/brand";
+import type { BuiltDie, UnitOptions, Value } from "../../../test/builders/dwarf";
+import {
+  addr,
+  addrx,
+  addrx2,
+  addrx3,
+  block1,
+  block2,
+  block4,
+  data1,
+  data16,
+  data2,
+  data4,
+  data8,
+  die,
+  DwarfBuilder,
+  exprloc,
+  flag,
+  flagPresent,
+  gnuStrIndex,
+  implicitConst,
+  indirect,
+  inlineText,
+  lineStrp,
+  rnglistx,
+  sdata,
+  secOffset,
+  strp,
+  strx,
+  strx1,
+  strx2,
+  strx3,
+  strx4,
+  udata,
+} from "../../../test/builders/dwarf";
+import { moduleOf } from "../../../test/builders/dwarf-module";
+import { ByteWriter } from "../../../test/builders/byte-writer";
+import type { ElfModuleSymbols } from "../elf-module-symbols";
+
+const nameForms4: readonly ((text: string) => Value)[] = [strp, inlineText, (text) => indirect(strp(text))];
+const nameForms5: readonly ((text: string) => Value)[] = [...nameForms4, strx, strx1, strx2, strx3, strx4, lineStrp];
+/** Values of no interest, to be stepped over: one of each form that differs in size. */
+const noise: readonly Value[] = [
+  data1(1),
+  data2(2),
+  data4(3),
+  data8(4n),
+  data16(new Uint8Array(16).fill(0x11)),
+  udata(300),
+  udata(2n ** 63n),
+  sdata(-70_000),
+  flag(true),
+  flagPresent,
+  implicitConst(-5),
+  block1(1, 2, 3),
+  block2(9, 9),
+  block4(),
+  exprloc(...Array.from({ length: 200 }, (_, index) => index)),
+  inlineText("noise"),
+  secOffset(77),
+  indirect(udata(5)),
+  addr(0xffff_ffff_ffff_ffffn),
+];
+
+interface Wanted {
+  readonly name: string;
+  readonly noiseBefore: number;
+  readonly noiseAfter: number;
+  readonly form: number;
+  readonly kind: "namespace" | "struct" | "block" | "other";
+  readonly children: readonly Wanted[];
+}
+
+const { tree } = fc.letrec<{ tree: Wanted }>((tie) => ({
+  tree: fc.record({
+    name: fc.stringMatching(/^[a-z]{1,3}$/),
+    noiseBefore: fc.nat(noise.length - 1),
+    noiseAfter: fc.nat(noise.length - 1),
+    form: fc.nat(),
+    kind: fc.constantFrom<Wanted["kind"]>("namespace", "struct", "block", "other"),
+    children: fc.oneof(
+      { depthSize: "small", withCrossShrink: true },
+      fc.constant([]),
+      fc.array(tie("tree"), { maxLength: 4 }),
+    ),
+  }),
+}));
+
+const tags = { namespace: 0x39, struct: 0x13, block: 0x0b, other: 0x4201 };
+
+function build(wanted: Wanted, forms: readonly ((text: string) => Value)[]): BuiltDie {
+  const isNamed = wanted.kind === "namespace" || wanted.kind === "struct";
+  const name = (forms[wanted.form % forms.length] ?? strp)(wanted.name);
+  return die(
+    tags[wanted.kind],
+    [
+      [0x2001, noise[wanted.noiseBefore]!],
+      ...(isNamed ? ([[0x03, name]] as const) : []),
+      [0x2002, noise[wanted.noiseAfter]!],
+    ],
+    wanted.children.map((child) => build(child, forms)),
+  );
+}
+
+/** Paths of the structs, written down by walking the description. */
+function* structPaths(wanted: Wanted, scope: string): IterableIterator<string> {
+  const isNamed = wanted.kind === "namespace" || wanted.kind === "struct";
+  const path = !isNamed ? scope : scope === "" ? wanted.name : `${scope}::${wanted.name}`;
+  if (wanted.kind === "struct") yield path;
+  for (const child of wanted.children) yield* structPaths(child, path);
+}
+
+const unitRoot = (children: BuiltDie[], options: UnitOptions): BuiltDie =>
+  die(
+    0x11,
+    [
+      ...(options.version === 5
+        ? ([
+            [0x72, secOffset(8)],
+            [0x73, secOffset(8)],
+          ] as const)
+        : []),
+    ],
+    children,
+  );
+
+describe("the table of a unit", () => {
+  for (const [label, options, forms] of [
+    ["DWARF 4", { version: 4 }, nameForms4],
+    ["DWARF 5", { version: 5 }, nameForms5],
+    ["64-bit DWARF 4", { version: 4, offsetSize: 8 }, nameForms4],
+  ] as const) {
+    it(`finds every type under its path, whatever lies around it (${label})`, () => {
+      fc.assert(
+        fc.property(fc.array(tree, { minLength: 1, maxLength: 5 }), (wanted) => {
+          const builder = new DwarfBuilder();
+          builder.unit(
+            unitRoot(
+              wanted.map((each) => build(each, forms)),
+              options,
+            ),
+            options,
+          );
+          const symbols = moduleOf(builder.sections());
+          const expected = new Map<string, number>();
+          for (const each of wanted)
+            for (const path of structPaths(each, "")) expected.set(path, (expected.get(path) ?? 0) + 1);
+          for (const [path, count] of expected) {
+            const refs = symbols.typesNamed(path);
+            assert.equal(refs.length, count, path);
+            for (const ref of refs) assert.equal(symbols.type(ref).name, path);
+          }
+        }),
+        { numRuns: 60 },
+      );
+    });
+  }
+
+  it("reads GNU string indexes of split DWARF 4 forerunners", () => {
+    const builder = new DwarfBuilder();
+    builder.unit(die(0x11, [[0x72, secOffset(8)]], [die(0x13, [[0x03, gnuStrIndex("Thing")]])]), { version: 4 });
+    assert.equal(moduleOf(builder.sections()).typesNamed("Thing").length, 1);
+  });
+
+  it("finds functions whose addresses are given in each way", () => {
+    const builder = new DwarfBuilder();
+    builder.addresses.push(0x1000, 0x2000, 0x3000, 0x4000);
+    const rnglists = new ByteWriter()
+      .u32(0)
+      .u16(5)
+      .u8(8)
+      .u8(0)
+      .u32(1)
+      // One offset, then the list: startx_length, offset_pair from a base, start_end, end.
+      .u32(4)
+      .u8(3)
+      .uleb(3)
+      .uleb(0x10)
+      .u8(5)
+      .u64(0x5000)
+      .u8(4)
+      .uleb(0x20)
+      .uleb(0x30)
+      .u8(6)
+      .u64(0x6000)
+      .u64(0x6010)
+      .u8(0);
+    const functionOf = (name: string, ...attributes: (readonly [number, Value])[]): BuiltDie =>
+      die(0x2e, [[0x03, strp(name)], ...attributes]);
+    builder.unit(
+      die(
+        0x11,
+        [
+          [0x72, secOffset(8)],
+          [0x73, secOffset(8)],
+          [0x74, secOffset(12)],
+          [0x11, addr(0x100)],
+          [0x12, data4(0x10_000)],
+        ],
+        [
+          functionOf("indexed", [0x11, addrx(0)], [0x12, data4(0x10)]),
+          functionOf("short", [0x11, addrx2(1)], [0x12, udata(0x10)]),
+          functionOf("until", [0x11, addrx3(2)], [0x12, addr(0x3010)]),
+          functionOf("pieces", [0x55, rnglistx(0)]),
+          functionOf("dead", [0x11, addr(0)], [0x12, data4(0x10)]),
+          functionOf("tombstone", [0x11, addr(0xffff_ffff_ffff_ffffn)], [0x12, data4(0x10)]),
+        ],
+      ),
+      { version: 5 },
+    );
+    const symbols = moduleOf({ ...builder.sections(), ".debug_rnglists": rnglists.done() });
+    const at = (address: number): string | undefined => symbols.functionAt(address as LinkAddress)?.name;
+    assert.deepEqual([0x1008, 0x2008, 0x300f, 0x4001, 0x5020, 0x502f, 0x6008].map(at), [
+      "indexed",
+      "short",
+      "until",
+      "pieces",
+      "pieces",
+      "pieces",
+      "pieces",
+    ]);
+    assert.deepEqual([8, 0x1010, 0x2010, 0x3010, 0x4010, 0x5030, 0x6010].map(at), [
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it("finds functions in lists of version 4, with and without a new base", () => {
+    const builder = new DwarfBuilder();
+    const ranges = new ByteWriter()
+      .u64(0x10)
+      .u64(0x20)
+      .u64(0xffff_ffff_ffff_ffffn)
+      .u64(0x8000)
+      .u64(0)
+      .u64(8)
+      .u64(0)
+      .u64(0);
+    builder.unit(
+      die(
+        0x11,
+        [
+          [0x11, addr(0x1000)],
+          [0x12, data4(0x10_000)],
+        ],
+        [
+          die(0x2e, [
+            [0x03, strp("cold")],
+            [0x55, secOffset(0)],
+          ]),
+        ],
+      ),
+    );
+    const symbols: ElfModuleSymbols = moduleOf({ ...builder.sections(), ".debug_ranges": ranges.done() });
+    for (const address of [0x1010, 0x101f, 0x8000, 0x8007])
+      assert.equal(symbols.functionAt(address as LinkAddress)?.name, "cold");
+    for (const address of [0x100f, 0x1020, 0x8008]) assert.equal(symbols.functionAt(address as LinkAddress), undefined);
+  });
+});
