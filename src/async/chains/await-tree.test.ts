@@ -67,7 +67,7 @@ describe("an await chain", () => {
     assert.equal(tree.positionEvidence?.grade, "verified");
     assert.deepEqual(tree.children[0]?.position, at(30));
     assert.deepEqual(tree.body, { file: "/srv/zoo/src/main.rs", first: 9, last: 11 });
-    assert.equal(tree.children[0]?.children[0]?.waitsFor?.kind, "never");
+    assert.equal(tree.children[0].children[0]?.waitsFor?.kind, "never");
   });
 
   it("ends where a future was never polled, with the first line of its body", () => {
