@@ -282,7 +282,7 @@ function exercise(symbols: ElfModuleSymbols): void {
   for (const name of ["zoo::Shape", "zoo::work::{async_fn_env#0}", "u32", "zoo::Wide", "zoo::Color"])
     for (const ref of symbols.typesNamed(name)) refs.add(ref);
   for (const place of Object.values(sampleAt)) {
-    for (const frame of symbols.framesAt(at(place + 1))) void frame.function?.declared;
+    for (const frame of symbols.framesAt(at(place + 1))) assert.notEqual(frame.function?.declared?.line, -1);
     for (const local of symbols.localsAt(at(place + 1))) {
       refs.add(local.type);
       local.locate({
@@ -309,12 +309,12 @@ function exercise(symbols: ElfModuleSymbols): void {
 function walk(symbols: ElfModuleSymbols, ref: TypeRef, depth: number): void {
   if (depth > 3) return;
   const type = symbols.type(ref);
-  void type.name;
+  assert.equal(typeof type.name, "string");
   if (type.kind === "struct" || type.kind === "union")
     for (const member of type.members.slice(0, 20)) walk(symbols, member.type, depth + 1);
   if (type.kind === "enum")
     for (const variant of type.variants.slice(0, 20)) {
-      void variant.declared;
+      assert.notEqual(variant.declared?.line, -1);
       walk(symbols, variant.type, depth + 1);
     }
   if (type.kind === "array") walk(symbols, type.element, depth + 1);

@@ -274,7 +274,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
         const name = symbols.name(index);
         if (!rest.every((each) => name.includes(each))) continue;
         if (++tried > madeCandidates) break;
-        const found = this.functionAt(symbols.value(index) as LinkAddress);
+        const found = this.functionAt(symbols.value(index));
         if (found === undefined || withoutArguments(found.name) !== path) continue;
         any = true;
         yield found;

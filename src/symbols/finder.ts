@@ -43,7 +43,7 @@ const openElf = (path: string): ElfFile | undefined => {
   return elf;
 };
 
-const shortId = (id: string | undefined): string => (id === undefined ? "none" : id);
+const shortId = (id: string | undefined): string => id ?? "none";
 
 /** Finds executables and debug files of modules. One for each open program: what it learns of folders is kept. */
 export class SymbolFinder {

@@ -32,9 +32,7 @@ export function openProgram(snapshot: Snapshot, options: Partial<SymbolOptions> 
     ...options,
   };
   const finder = new SymbolFinder(snapshot.path, full);
-  const modules = snapshot.modules.map(
-    (module, index) => new ProgramModule(index, module, snapshot.memory, finder, full),
-  );
+  const modules = snapshot.modules.map((module, index) => new ProgramModule(index, module, snapshot.memory, finder));
   const starts = Float64Array.from(modules, (each) => each.module.base);
   const main = modules.find((each) => each.module.isMain);
   main?.load();
@@ -60,7 +58,6 @@ class ProgramModule implements LoadedModule {
     readonly module: Module,
     private readonly memory: Memory,
     private readonly finder: SymbolFinder,
-    private readonly options: SymbolOptions,
   ) {}
 
   load(): Loaded {
@@ -104,7 +101,6 @@ class ProgramModule implements LoadedModule {
 
   /** The seam for PDB files: a later room of symbols opens them here. Link addresses of a PE are relative to its base. */
   private loadPe(): Loaded {
-    void this.options;
     return { symbols: noSymbols(), bias: this.module.base, files: {}, problems: [] };
   }
 

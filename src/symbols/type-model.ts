@@ -8,7 +8,8 @@ export type TypeRef = Brand<number, "TypeRef">;
  * Names are qualified paths as Rust writes them, with generic arguments: "alloc::vec::Vec<u8, alloc::alloc::Global>",
  * a coroutine of an async fn is "zoo::deadlock_a::{async_fn_env#0}", the same from DWARF and from PDB.
  */
-export type Type = PrimitiveType | StructType | EnumType | CEnumType | UnionType | PointerType | ArrayType | FunctionType | OpaqueType;
+export type Type =
+  PrimitiveType | StructType | EnumType | CEnumType | UnionType | PointerType | ArrayType | FunctionType | OpaqueType;
 
 interface TypeCommon {
   readonly ref: TypeRef;

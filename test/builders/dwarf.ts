@@ -185,7 +185,10 @@ export class DwarfBuilder {
     else out.u32(0);
     const lengthFrom = out.position;
     out.u16(version);
-    const offset = (value: number): void => void (is64 ? out.u64(value) : out.u32(value));
+    const offset = (value: number): void => {
+      if (is64) out.u64(value);
+      else out.u32(value);
+    };
     const type = options.type ?? 1;
     let typeOffsetAt = -1;
     if (version >= 5) {

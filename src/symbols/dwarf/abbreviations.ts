@@ -130,7 +130,7 @@ export class Abbreviations {
     const skips: number[] = [];
     const cursor = new Cursor(bytes);
     let highest = 0;
-    while (!cursor.failed) {
+    while (!cursor.atEnd) {
       const code = cursor.uleb();
       if (code === 0) break;
       const tag = cursor.uleb();
@@ -227,7 +227,7 @@ export class AbbreviationCache {
 /** Whether the table's final zero lies in these bytes. */
 function isComplete(bytes: Uint8Array): boolean {
   const cursor = new Cursor(bytes);
-  while (!cursor.failed) {
+  while (!cursor.atEnd) {
     if (cursor.uleb() === 0) return !cursor.failed;
     cursor.uleb();
     cursor.u8();

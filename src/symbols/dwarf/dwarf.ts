@@ -62,9 +62,10 @@ export class Dwarf {
   /** Units with DIEs of code: the executable's own, skeletons replaced by what they stand for where that was found. */
   *units(): IterableIterator<Unit> {
     for (const unit of this.main.units) yield this.full(unit);
-    void this.main.alternate;
+    const { alternate } = this.main;
+    if (alternate !== undefined) yield* alternate.units;
     for (const space of this.context.spaces) {
-      if (space !== this.main && space.options.isSplit !== true) yield* space.units;
+      if (space !== this.main && space !== alternate && space.options.isSplit !== true) yield* space.units;
     }
   }
 

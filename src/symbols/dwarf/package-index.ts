@@ -27,7 +27,7 @@ export function readPackageIndex(section: ByteSource): readonly PackagedUnit[] {
   const columns = cursor.u32();
   const units = cursor.u32();
   const slots = cursor.u32();
-  if (cursor.failed || (version !== 2 && version !== 5) || columns > mostColumns || units > mostUnits) return [];
+  if (bytes.length < 16 || (version !== 2 && version !== 5) || columns > mostColumns || units > mostUnits) return [];
   if (slots * 12 > bytes.length) return [];
   const rowIds = new Map<number, string>();
   for (let slot = 0; slot < slots; slot++) {

@@ -86,8 +86,8 @@ function newRanges(unit: Unit, bytes: Uint8Array): { readonly ranges: AddressRan
   const word = (): number => (unit.addressSize === 8 ? cursor.u64() : cursor.u32());
   const indexed = (): number => unit.indexedAddress(cursor.uleb()) ?? 0;
   while (cursor.remaining > 0) {
-    let low = 0;
-    let high = 0;
+    let low: number;
+    let high: number;
     const kind = cursor.u8();
     switch (kind) {
       case rle.endOfList:

@@ -28,14 +28,12 @@ export interface Scope {
 export function scopesAt(unit: Unit, position: number, address: LinkAddress): readonly Scope[] {
   const scopes: Scope[] = [{ kind: "function", position }];
   const die = new DieReader(unit);
-  if (!die.read(position) || !die.hasChildren) return scopes;
-  let at = die.next;
-  while (scopes.length < deepestNesting) {
-    const found = scopeAmong(die, at, address);
-    if (found === undefined) return scopes;
+  for (let within = position; scopes.length < deepestNesting;) {
+    if (!die.read(within) || !die.hasChildren) break;
+    const found = scopeAmong(die, die.next, address);
+    if (found === undefined) break;
     scopes.push(found);
-    if (!die.read(found.position) || !die.hasChildren) return scopes;
-    at = die.next;
+    within = found.position;
   }
   return scopes;
 }

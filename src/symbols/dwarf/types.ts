@@ -350,16 +350,15 @@ function memberOffset(die: Die): number {
 }
 
 function arrayCount(die: Die): number {
-  let count = 1;
-  let any = false;
+  const dimensions: number[] = [];
   die.forEachChild((child) => {
     if (child.tag !== tag.subrangeType) return true;
-    any = true;
     const own = child.unsigned(at.count);
     const upper = child.unsigned(at.upperBound);
     // An upper bound of -1 (flexible array of C) comes as 2^32 - 1 or 2^64 - 1.
-    count *= own ?? (upper === undefined || upper >= 0xffffffff ? 0 : upper + 1);
+    dimensions.push(own ?? (upper === undefined || upper >= 0xffffffff ? 0 : upper + 1));
     return true;
   });
-  return any && Number.isSafeInteger(count) ? count : 0;
+  const count = dimensions.reduce((product, each) => product * each, 1);
+  return dimensions.length > 0 && Number.isSafeInteger(count) ? count : 0;
 }

@@ -141,8 +141,7 @@ function ascending(values: Float64Array): Uint32Array {
   let isSorted = true;
   let lowest = Infinity;
   let highest = 0;
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index] ?? 0;
+  for (const value of values) {
     if (value < highest) isSorted = false;
     else highest = value;
     if (value < lowest) lowest = value;

@@ -97,7 +97,7 @@ export function readUnitHeader(
   } else if (length >= 0xfffffff0) return undefined;
   const end = offset + cursor.position + length;
   const version = cursor.u16();
-  if (cursor.failed || length < 7 || end > sectionSize || version < 2 || version > 5) return undefined;
+  if (length < 7 || end > sectionSize || version < 2 || version > 5) return undefined;
   let type: number = isTypes ? unitType.type : unitType.compile;
   let addressSize: number;
   let abbrevOffset: number;

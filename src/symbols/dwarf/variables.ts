@@ -47,16 +47,16 @@ export function variablePlace(unit: Unit, location: Uint8Array): VariablePlace |
       value = unit.indexedAddress(cursor.uleb());
       break;
   }
-  if (value === undefined || cursor.failed || !Number.isSafeInteger(value)) return undefined;
-  if (cursor.atEnd)
-    return (first === op.addr || first === op.addrx || first === op.gnuAddrIndex) && value > 1
+  if (value === undefined || !Number.isSafeInteger(value)) return undefined;
+  if (cursor.remaining === 0)
+    return !cursor.failed && (first === op.addr || first === op.addrx || first === op.gnuAddrIndex) && value > 1
       ? { kind: "static", at: value as LinkAddress }
       : undefined;
   const next = cursor.u8();
   if (next === op.formTlsAddress || next === op.gnuPushTlsAddress) return { kind: "thread-local", offset: value };
   if (next === op.plusUconst) {
     const sum = value + cursor.uleb();
-    return cursor.failed || !cursor.atEnd ? undefined : { kind: "static", at: sum as LinkAddress };
+    return cursor.failed || cursor.remaining > 0 ? undefined : { kind: "static", at: sum as LinkAddress };
   }
   return undefined;
 }
