@@ -21,7 +21,7 @@ export function addRelroBacking(memory: Memory, elf: ElfFile, bias: number): voi
   const segment = elf.segments.find((each) => each.type === segmentType.gnuRelro);
   if (segment === undefined || segment.memsz === 0 || segment.memsz > largestRelro) return;
   const pageSize = 4096;
-  const low = Math.floor(segment.vaddr / pageSize) * pageSize;
+  const low = segment.vaddr;
   // ld.so protects whole pages only (_dl_protect_relro): the last, partial one stays writable.
   const high = Math.floor((segment.vaddr + segment.memsz) / pageSize) * pageSize;
   if (high <= low || !lacksPages(memory, low + bias, high + bias, pageSize)) return;
@@ -71,7 +71,7 @@ function otherRelocations(elf: ElfFile, low: number, high: number): readonly num
     if (source === undefined) continue;
     const chunk = new Uint8Array(relaSize * 4096);
     const view = new DataView(chunk.buffer);
-    for (let offset = 0; offset < source.size; ) {
+    for (let offset = 0; offset < source.size;) {
       const got = source.readInto(offset, chunk);
       const whole = got - (got % relaSize);
       if (whole === 0) break;

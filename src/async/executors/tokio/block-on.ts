@@ -1,5 +1,5 @@
 import type { Address } from "../../../base/brand";
-import { unknown, verified } from "../../../base/evidence";
+import { inferred, unknown, verified } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
 import { coroutineAt } from "../../../rust/coroutine";
 import { deref, isFailure, member, path, peel, placeOf, placeOfBytes, typeOf } from "../../../rust/place";
@@ -42,18 +42,24 @@ const blockOnName = /^tokio::.*::block_on(?:_inner)?$/;
 export function findBlockOn(program: Program, zones: StackZones, stack: Stack): BlockOnRoot | undefined {
   const frames = blockOnFrames(stack);
   if (frames.length === 0) return undefined;
-  const names = stack.frames.flatMap((frame) => frame.frames().map((each) => each.name));
+  const names = insideBlockOn(stack);
   const found = byPinnedLocal(program, frames) ?? byStackSearch(program, zones, frames);
   const thread = stack.thread.id;
   if (found.place === undefined) {
     const [first] = frames;
     const named = frames.find((each) => each.future !== undefined);
+    const typeName = named?.future === undefined ? "" : named.module.symbols.type(named.future).name;
+    const polled = polledNow(typeName, names);
     return {
       thread,
       future: undefined,
-      futureTypeName: named?.future === undefined ? "" : named.module.symbols.type(named.future).name,
-      state: "unknown",
-      evidence: found.evidence,
+      futureTypeName: typeName,
+      // Both loops of block_on poll the root before they do anything else: parked, it is suspended.
+      state: typeName === "" || polled === undefined ? "unknown" : polled ? "running" : "suspended",
+      evidence:
+        typeName === ""
+          ? found.evidence
+          : inferred(`the thread is in block_on of this future; its state is not read: ${found.evidence.why}`),
       address: first?.frame.sp ?? (0 as Address),
     };
   }
@@ -178,10 +184,33 @@ function sharedOfLocalSet(reference: Place): Address | undefined {
 export const resumeFunction = (typeName: string): string =>
   typeName.replace(/\{(async_fn|async_block|async_closure|async_gen_fn|async_gen_block)_env#(\d+)\}/g, "{$1#$2}");
 
-function rootState(future: Place, frameNames: readonly string[]): BlockOnRoot["state"] {
+/**
+ * Whether the thread polls the root now, from the functions inside of block_on (innermost first): its resume function says yes; parking or
+ * running another task says no. A root that is no coroutine has no function that could be known.
+ */
+function polledNow(typeName: string, inside: readonly string[]): boolean | undefined {
+  const resume = baseName(resumeFunction(typeName));
+  if (resume !== baseName(typeName) && inside.some((name) => baseName(name) === resume)) return true;
+  if (inside.some((name) => /^tokio::.*::(?:park\w*|run_task)$/.test(baseName(name)))) return false;
+  return undefined;
+}
+
+function rootState(future: Place, inside: readonly string[]): BlockOnRoot["state"] {
+  const polled = polledNow(typeOf(future).name, inside);
+  if (polled === true) return "running";
   const value = coroutineAt(future);
-  const resume = baseName(resumeFunction(typeOf(future).name));
-  if (frameNames.some((name) => baseName(name) === resume)) return "running";
-  if (isFailure(value)) return "suspended";
+  if (isFailure(value)) return polled === false ? "suspended" : "unknown";
   return value.state.kind === "suspended" ? "suspended" : value.state.kind === "unresumed" ? "unpolled" : "unknown";
+}
+
+/** Names of the functions that block_on has called, innermost first. */
+function insideBlockOn(stack: Stack): readonly string[] {
+  const names: string[] = [];
+  for (const frame of stack.frames) {
+    for (const each of frame.frames()) {
+      if (blockOnName.test(baseName(each.name))) return names;
+      names.push(each.name);
+    }
+  }
+  return names;
 }
