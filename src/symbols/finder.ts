@@ -99,6 +99,14 @@ export class SymbolFinder {
     if (executable?.hasData(".debug_info") !== true && debug === undefined)
       debug = this.debugFile(module, executable, problems);
     if (executable === undefined && debug === undefined) problems.push(...missing(module, name, refused));
+    else
+      for (const each of refused)
+        if (each.path === this.options.program)
+          problems.push({
+            where: name,
+            what: `${each.path} was built from another build (build id ${shortId(each.id)}, the dump wants ${shortId(module.buildId)}).`,
+            effect: `${(executable ?? debug)!.source.name} fits and is used instead.`,
+          });
     return { executable, debug, problems };
   }
 
