@@ -98,6 +98,18 @@ describe("tasks of real dumps", () => {
         }
       });
 
+      it("belong to a runtime, as do the threads that are in one", () => {
+        const homeless = world.tasks.filter((task) => task.executor === undefined);
+        assert.deepEqual(
+          homeless.map((task) => `${task.key} ${task.futureTypeName}`),
+          [],
+        );
+        for (const task of world.tasks) {
+          if (task.kind === "worker")
+            assert.match(world.threadRoles.get(task.thread ?? 0) ?? "", /worker \d+ of tokio-\d/);
+        }
+      });
+
       it("keep every waker that is stored for them", () => {
         const headers = new Set(world.tasks.map((task) => task.address));
         assert.ok(world.wakers.length > 0);

@@ -43,14 +43,28 @@ export function contextVariables(modules: Iterable<LoadedModule>): readonly Cont
   const found: ContextVariable[] = [];
   for (const module of modules) {
     if (!module.symbols.hasTypes) continue;
+    const own: ContextVariable[] = [];
     for (const variable of module.symbols.variablesNamed(tokioPaths.context)) {
       if (variable.place.kind !== "thread-local" || variable.type === undefined) continue;
       const name = module.symbols.type(variable.type).name;
       // Up to 1.21 a RefCell<Option<Handle>>, since then a struct Context; other thread-locals may have names below this path.
-      if (/tokio::runtime::(?:context::Context|handle::Handle)/.test(name)) found.push({ module, variable });
+      if (/tokio::runtime::(?:context::Context|handle::Handle)/.test(name)) own.push({ module, variable });
     }
+    found.push(...linkedOnes(own));
   }
   return found;
+}
+
+/**
+ * `thread_local!` declares two statics, with and without a destructor, of which one is dead code: the linker drops it and leaves its debug
+ * info with offset zero.
+ */
+function linkedOnes(variables: readonly ContextVariable[]): readonly ContextVariable[] {
+  const offset = ({ variable }: ContextVariable): number =>
+    variable.place.kind === "thread-local" ? variable.place.offset : 0;
+  const linked = variables.filter((each) => offset(each) !== 0);
+  const kept = linked.length > 0 ? linked : variables;
+  return kept.filter((each, index) => kept.findIndex((other) => offset(other) === offset(each)) === index);
 }
 
 export function readThreadContext(
