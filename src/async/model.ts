@@ -21,6 +21,7 @@ export type TaskState =
 
 export type WaitKind =
   | "timer" | "io" | "mutex" | "rwlock-read" | "rwlock-write" | "semaphore" | "mpsc-recv" | "mpsc-send" | "oneshot" | "watch"
+  | "std-mutex" | "std-rwlock-read" | "std-rwlock-write" | "parking_lot-mutex" | "parking_lot-rwlock-read" | "parking_lot-rwlock-write"
   | "mpsc-closed" | "oneshot-closed" | "watch-closed" | "broadcast-closed" | "broadcast" | "notify" | "barrier" | "once-cell" | "join" | "join-set" | "blocking" | "signal" | "process" | "cancellation"
   | "never" | "yield" | "unknown";
 

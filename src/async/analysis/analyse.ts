@@ -6,7 +6,7 @@ import { isBlocked, pollingThreads } from "./blocked-threads";
 import { channelEnds } from "./channel-ends";
 import type { ChannelEnds } from "./channel-ends";
 import { factsOfTree, weighLocks, withHolders } from "./holders";
-import type { Lock } from "./holders";
+import type { Lock, Waiter } from "./holders";
 import { idleWaits } from "./idle-futures";
 import type { IdleWait } from "./idle-futures";
 import type { Analysis, Resource, TaskFacts, Verdict, VerdictKind } from "./model";
@@ -20,7 +20,8 @@ import { futurelocks } from "./verdicts/futurelock";
 import { neverReleased } from "./verdicts/locks";
 import { lostWakeups } from "./verdicts/unwakeable";
 import { busyWorkers } from "./verdicts/workers";
-import { unwakeableTasks, withWakers } from "./wakers";
+import { closureNode, withThreads } from "./threads";
+import { unwakeableTasks, wakerCounts, withWakers } from "./wakers";
 
 export type { Analysis, Verdict, VerdictDetail } from "./model";
 
@@ -31,17 +32,19 @@ export type { Analysis, Verdict, VerdictDetail } from "./model";
 export function* analyse(
   context: ChainContext,
   world: AsyncWorld,
-  chains: ReadonlyMap<TaskKey, AwaitNode>,
+  decoded: ReadonlyMap<TaskKey, AwaitNode>,
 ): Work<Analysis> {
+  const chains = withThreads(context, world, decoded);
   yield { message: "Looking for who holds what" };
   const tasks = new Map<TaskKey, TaskFacts>();
   const idle = new Map<TaskKey, readonly IdleWait[]>();
   const read = { threads: 0 };
   for (const [index, task] of world.tasks.entries()) {
-    const tree = chains.get(task.key);
+    const known = chains.get(task.key);
+    const onStack = task.state === "running" ? stackHolds(context, task, known ?? closureNode(task), read) : [];
+    const tree = known ?? (onStack.length === 0 ? undefined : closureNode(task));
     if (tree === undefined) continue;
     const facts = factsOfTree(task, tree);
-    const onStack = task.state === "running" ? stackHolds(context, task, tree, read) : [];
     tasks.set(task.key, onStack.length === 0 ? facts : { ...facts, holds: [...facts.holds, ...onStack] });
     if (task.state === "suspended") {
       const waits = idleWaits(context, task, tree);
@@ -49,13 +52,17 @@ export function* analyse(
     }
     if (index % 256 === 255) yield { message: "Looking for who holds what", fraction: index / world.tasks.length };
   }
-  const extra = [...idle].flatMap(([task, waits]) => waits.map((each) => ({ wait: each.wait, node: each.node, task })));
+  const extra = [...idle].flatMap(([task, waits]) =>
+    waits.map((each): Waiter => ({ wait: each.wait, node: each.node, task, isIdle: true })),
+  );
   const locks = weighLocks(context, [...tasks.values()], extra);
   yield { message: "Looking for who can go on" };
   const unwakeable = unwakeableTasks(context, world);
   const polling = pollingThreads(context, world, locks);
   const blockedPolls = new Map<TaskKey, readonly TaskKey[]>(
-    polling.filter((each) => isBlocked(each.wait)).map((each) => [each.task.key, each.holders]),
+    polling
+      .filter((each) => isBlocked(each.wait) && !runsBlockOn(tasks.get(each.task.key)?.tree))
+      .map((each) => [each.task.key, each.holders]),
   );
   const stuck = stuckTasks({ context, locks, tasks, unwakeable, blockedPolls });
   let ends: ChannelEnds | undefined;
@@ -73,9 +80,17 @@ export function* analyse(
   yield { message: "Looking for what is wrong" };
   const verdicts = judge(findings);
   const rewritten = new Map<TaskKey, AwaitNode>();
-  for (const [key, facts] of tasks) rewritten.set(key, withWakers(withHolders(context, facts, locks), key, unwakeable));
+  const counts = wakerCounts(world);
+  for (const [key, facts] of tasks) {
+    const tree = withHolders(context, facts, locks);
+    rewritten.set(key, counts === undefined ? tree : withWakers(tree, facts.task, counts));
+  }
   return { chains: rewritten, verdicts, resources: resourcesOf(locks) };
 }
+
+/** The thread sleeps for the future that it runs: what that one waits for decides. */
+const runsBlockOn = (tree: AwaitNode | undefined): boolean =>
+  tree !== undefined && (tree.branch === "block_on" || tree.children.some(runsBlockOn));
 
 const order: readonly VerdictKind[] = [
   "deadlock",
@@ -86,7 +101,7 @@ const order: readonly VerdictKind[] = [
   "closed channel",
   "semaphore exhausted",
   "lock never released",
-  "starving task",
+  "starvation",
   "overdue timers",
   "herd",
 ];

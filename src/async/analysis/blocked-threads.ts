@@ -3,7 +3,9 @@ import type { ChainContext } from "../chains/context";
 import type { AsyncWorld, Executor, Task, TaskKey } from "../model";
 import { kernelWait } from "../threads/blocking";
 import type { KernelWait } from "../threads/blocking";
+import { isSyncLockKind } from "./holders";
 import type { Lock } from "./holders";
+import { lockAround } from "./threads";
 
 /** A thread that is inside a poll, and what the kernel says it waits for. */
 export interface PollingThread {
@@ -18,9 +20,6 @@ export interface PollingThread {
 
 /** Words that a thread in a poll is stuck in until somebody else acts, or time passes. */
 export const isBlocked = (wait: KernelWait | undefined): boolean => wait !== undefined && wait.kind !== "other";
-
-/** A futex lies inside the lock it belongs to: std's mutex and rwlock begin with it, others within the first words. */
-const lockSize = 64;
 
 export function pollingThreads(
   context: ChainContext,
@@ -42,12 +41,11 @@ export function pollingThreads(
 }
 
 function holdersOfFutex(address: Address, locks: ReadonlyMap<Address, Lock>, self: TaskKey): readonly TaskKey[] {
-  let nearest: Lock | undefined;
-  for (const lock of locks.values()) {
-    if (address < lock.address || address >= lock.address + lockSize) continue;
-    if (nearest === undefined || lock.address > nearest.address) nearest = lock;
-  }
-  return nearest?.result.holders.filter((key) => key !== self) ?? [];
+  const lock = lockAround(
+    [...locks.values()].filter((each) => isSyncLockKind(each.kind)),
+    address,
+  );
+  return lock?.result.holders.filter((key) => key !== self) ?? [];
 }
 
 /** The threads that run the tasks of an executor: a worker each, or the one in block_on. */

@@ -10,6 +10,8 @@ import type { SemaphoreFacts } from "../waits/tokio/semaphore";
 import type { PlacedHold, PlacedWait, TaskFacts } from "./model";
 
 export interface LockHolders {
+  /** The lock was handed to a future of this task that the task does not poll. */
+  readonly idleOwner?: TaskKey;
   /** Who has it, as far as it can be said. */
   readonly holders: readonly TaskKey[];
   /** Tasks of which one has it, when a dead guard cannot be told from a live one. */
@@ -20,8 +22,10 @@ export interface LockHolders {
 interface Candidate extends PlacedHold {
   readonly task: TaskKey;
 }
-interface Waiter extends PlacedWait {
+export interface Waiter extends PlacedWait {
   readonly task: TaskKey;
+  /** It is in no branch that its task polls. */
+  readonly isIdle?: boolean;
 }
 
 export interface Lock {
@@ -33,7 +37,10 @@ export interface Lock {
 }
 
 const lockKinds = new Set<WaitKind>(["mutex", "rwlock-read", "rwlock-write", "once-cell", "semaphore"]);
-export const isLockKind = (kind: WaitKind): boolean => lockKinds.has(kind);
+/** Locks that block a whole thread. */
+export const isSyncLockKind = (kind: WaitKind): boolean => /^(?:std|parking_lot)-/.test(kind);
+/** Locks of tasks, and those of threads. */
+export const isLockKind = (kind: WaitKind): boolean => lockKinds.has(kind) || isSyncLockKind(kind);
 
 export const factsOfTree = (task: TaskFacts["task"], tree: AwaitNode): TaskFacts => ({
   task,
@@ -130,13 +137,19 @@ function judge(
   hidden: boolean,
 ): LockHolders {
   if (kind === "semaphore") return judgeSemaphore(candidates);
-  if (kind === "rwlock-read" || kind === "rwlock-write") return judgeRwLock(waiters, candidates, facts, hidden);
+  if (kind.includes("rwlock")) return judgeRwLock(waiters, candidates, facts, hidden);
   if (facts !== undefined && facts.free > 0) return nobody("the lock says that it is free");
-  const granted = waiters.find(isGranted);
+  const granted = waiters.find((each) => isGranted(each) && each.isIdle !== true) ?? waiters.find(isGranted);
+  if (granted?.isIdle === true && candidates.length > 0) {
+    // One of the two is a leftover: a dropped future keeps its bytes as a dropped guard does.
+    const tasks = [...new Set([granted.task, ...candidates.map((each) => each.task)])];
+    return { holders: [], candidates: tasks, evidence: unknown(deadGuard) };
+  }
   if (granted !== undefined) {
     return {
       holders: [granted.task],
       candidates: [],
+      ...(granted.isIdle === true ? { idleOwner: granted.task } : {}),
       evidence: verified("the lock was handed to this task's queued future, which has not been polled since"),
     };
   }
@@ -169,8 +182,8 @@ function judgeRwLock(
   facts: SemaphoreFacts | undefined,
   hidden: boolean,
 ): LockHolders {
-  const readers = candidates.filter((each) => each.hold.kind === "rwlock-read");
-  const writers = candidates.filter((each) => each.hold.kind === "rwlock-write");
+  const readers = candidates.filter((each) => each.hold.kind.endsWith("rwlock-read"));
+  const writers = candidates.filter((each) => each.hold.kind.endsWith("rwlock-write"));
   const most = Math.max(
     0,
     ...waiters.filter((each) => each.wait.kind === "rwlock-write").map((each) => each.wait.numbers?.["wanted"] ?? 0),
@@ -295,12 +308,7 @@ function waitWith(context: ChainContext, wait: Wait, locks: ReadonlyMap<Address,
   return result.holders.length === 0 ? base : { ...base, holders: result.holders };
 }
 
-function holdWith(
-  context: ChainContext,
-  task: Task,
-  hold: Hold,
-  locks: ReadonlyMap<Address, Lock>,
-): Hold | undefined {
+function holdWith(context: ChainContext, task: Task, hold: Hold, locks: ReadonlyMap<Address, Lock>): Hold | undefined {
   const address = lockAddress(context, hold);
   const lock = address === undefined ? undefined : locks.get(address);
   if (address === undefined || lock === undefined) return hold;
@@ -308,9 +316,10 @@ function holdWith(
   if (result.holders.includes(task.key)) {
     // Whether a permit is a OnceCell's is told by the function around it.
     const evidence = hold.kind === "once-cell" ? weaker(result.evidence, hold.evidence) : result.evidence;
-        const aged = task.state === "running"
-      ? weaker(evidence, inferred("a thread is polling the task: it may have let go since it was suspended"))
-      : evidence;
+    const aged =
+      task.state === "running"
+        ? weaker(evidence, inferred("a thread is polling the task: it may have let go since it was suspended"))
+        : evidence;
     return { ...hold, resource: address, evidence: aged };
   }
   if (result.candidates.includes(task.key)) return { ...hold, resource: address, evidence: unknown(deadGuard) };

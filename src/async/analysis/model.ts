@@ -23,7 +23,7 @@ export type VerdictKind =
   /** No thread of a runtime is free to run its tasks. */
   | "blocked workers"
   /** A poll that has not returned while other tasks of the runtime wait for their turn. */
-  | "starving task"
+  | "starvation"
   /** Senders wait for a place in a channel whose receiver is stuck elsewhere. */
   | "full channel"
   /** A message is awaited that nobody can send. */

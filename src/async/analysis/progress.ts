@@ -68,7 +68,7 @@ const needsEach = (wait: Wait): boolean =>
 export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
   const stuck = new Set<TaskKey>();
   for (const [key, { task }] of around.tasks) {
-    if (task.state === "suspended" || (task.state === "running" && around.blockedPolls.has(key))) stuck.add(key);
+    if (task.state === "suspended" || task.state === "running") stuck.add(key);
   }
   const isStuckWait = (wait: Wait): boolean => {
     const needed = needs(around, wait);
@@ -88,6 +88,8 @@ export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
     if (facts === undefined) return false;
     const blockedBy = around.blockedPolls.get(key);
     if (blockedBy !== undefined) return blockedBy.length > 0 && blockedBy.every((other) => stuck.has(other));
+    // A poll that is on the way may do anything, unless it runs a future of its own that cannot.
+    if (facts.task.state === "running") return hasBlockOn(facts.tree) && isStuckNode(facts.tree);
     return around.unwakeable.has(key) || isStuckNode(facts.tree);
   };
   const dependents = new Map<TaskKey, TaskKey[]>();
@@ -131,6 +133,8 @@ export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
   }
   return found;
 }
+
+const hasBlockOn = (node: AwaitNode): boolean => node.branch === "block_on" || node.children.some(hasBlockOn);
 
 /** All whom a task may be waiting for. */
 function neededBy(around: Surroundings, key: TaskKey): readonly TaskKey[] {

@@ -1,24 +1,31 @@
 import type { ChainContext } from "../chains/context";
-import type { AsyncWorld, AwaitNode, TaskKey } from "../model";
+import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../model";
 
 /**
- * Suspended tasks that no waker in live memory wakes. Only where the sweep found wakers at all (a runtime whose wakers are not known says nothing),
- * and only with a heap.
+ * How many wakers of each task lie in live memory, by the address of its header. `undefined`: the sweep found none at all, so that the
+ * runtime's wakers are not known and nothing follows.
  */
+export function wakerCounts(world: AsyncWorld): ReadonlyMap<number, number> | undefined {
+  if (world.wakers.length === 0) return undefined;
+  const counts = new Map<number, number>();
+  for (const waker of world.wakers) if (!waker.isStale) counts.set(waker.header, (counts.get(waker.header) ?? 0) + 1);
+  return counts;
+}
+
+/** Suspended tasks that no waker in live memory wakes. Needs a heap. */
 export function unwakeableTasks(context: ChainContext, world: AsyncWorld): Set<TaskKey> {
   const found = new Set<TaskKey>();
-  if (world.wakers.length === 0 || context.program.snapshot.memoryKind === "stacks") return found;
-  const woken = new Set<number>();
-  for (const waker of world.wakers) if (!waker.isStale) woken.add(waker.header);
-  for (const task of world.tasks) {
-    if (task.kind === "async" && task.state === "suspended" && !woken.has(task.address)) found.add(task.key);
-  }
+  const counts = wakerCounts(world);
+  if (counts === undefined || context.program.snapshot.memoryKind === "stacks") return found;
+  for (const task of world.tasks)
+    if (task.kind === "async" && task.state === "suspended" && !counts.has(task.address)) found.add(task.key);
   return found;
 }
 
-/** Tells the leaf of a future that nobody knows that nothing can wake it. */
-export function withWakers(tree: AwaitNode, key: TaskKey, unwakeable: ReadonlySet<TaskKey>): AwaitNode {
-  if (!unwakeable.has(key)) return tree;
+/** Tells the leaf of a future that nobody knows how many wakers of its task are left. */
+export function withWakers(tree: AwaitNode, task: Task, counts: ReadonlyMap<number, number>): AwaitNode {
+  if (task.kind !== "async" || task.state !== "suspended") return tree;
+  const wakers = counts.get(task.address) ?? 0;
   const rewrite = (node: AwaitNode): AwaitNode => {
     const { waitsFor } = node;
     const children = node.children.map(rewrite);
@@ -28,8 +35,8 @@ export function withWakers(tree: AwaitNode, key: TaskKey, unwakeable: ReadonlySe
       children,
       waitsFor: {
         ...waitsFor,
-        text: `${waitsFor.text}; no waker of this task is left in memory`,
-        numbers: { ...waitsFor.numbers, wakers: 0 },
+        text: wakers === 0 ? `${waitsFor.text}; no waker of this task is left in memory` : waitsFor.text,
+        numbers: { ...waitsFor.numbers, wakers },
       },
     };
   };

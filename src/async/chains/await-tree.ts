@@ -179,7 +179,8 @@ class Walk {
       node.positionEvidence = this.aged(position.evidence);
     }
     if (coroutine?.body !== undefined) node.body = coroutine.body;
-    if (step.wait !== undefined) node.waitsFor = this.agedWait(step.wait);
+    // What a task waited for before it was woken is not what it waits for while it is polled.
+    if (step.wait !== undefined && !this.stale) node.waitsFor = step.wait;
     if (step.kind === "leaf") return node;
     if (step.finished === true) node.finished = true;
     node.children = this.branchNodes(frame, step.branches, depth, name);
@@ -219,7 +220,7 @@ class Walk {
       type: type?.name ?? "",
       ...(branch.finished === true ? { finished: true } : {}),
       children: [],
-      ...(branch.wait === undefined ? {} : { waitsFor: this.agedWait(branch.wait) }),
+      ...(branch.wait === undefined || this.stale ? {} : { waitsFor: branch.wait }),
       ...(at === undefined ? {} : { place: at }),
       isLibrary: isLibraryCode(at === undefined ? frame.path.crate : factsAt(this.context, at).path.crate, undefined),
       evidence: this.aged(verified(`fields of ${frame.path.path}`)),
@@ -261,9 +262,6 @@ class Walk {
   private aged(evidence: Evidence): Evidence {
     if (!this.stale || evidence.grade === "unknown") return evidence;
     return inferred(`where it was suspended last; a thread is polling it now (${evidence.why})`);
-  }
-  private agedWait(wait: Wait): Wait {
-    return this.stale ? { ...wait, evidence: this.aged(wait.evidence) } : wait;
   }
 }
 

@@ -132,7 +132,7 @@ function* codeAround(frame: Frame): Generator<FunctionInfo> {
   for (let here: Frame | undefined = frame; here !== undefined && given < maxCode; here = here.parent) {
     if (here.place.module !== module) return;
     if (here.coroutine !== undefined) {
-      for (const code of symbols.functionsNamed(functionName(here.type.name)).slice(0, maxInstances)) {
+      for (const code of symbols.functionsNamed(functionName(here.type.name), here.type.ref).slice(0, maxInstances)) {
         given++;
         yield code;
       }
@@ -153,10 +153,10 @@ function callOfClosure(frame: Frame, coroutine: CoroutineValue, isFree: Test): n
   const { symbols } = frame.place.module;
   const awaitee = coroutine.awaitee === undefined ? undefined : typeOf(coroutine.awaitee);
   const closure = awaitee?.kind === "struct" ? awaitee.members.find((each) => each.name === "f") : undefined;
-  const name = closure === undefined ? undefined : typeIn(frame.place, closure.type).name;
-  if (name?.includes("{closure_env#") !== true) return undefined;
+  const environment = closure === undefined ? undefined : typeIn(frame.place, closure.type);
+  if (environment?.name.includes("{closure_env#") !== true) return undefined;
   const lines = new LineCount();
-  for (const code of symbols.functionsNamed(functionName(name)).slice(0, maxInstances)) {
+  for (const code of symbols.functionsNamed(functionName(environment.name), environment.ref).slice(0, maxInstances)) {
     for (const row of symbols.lineRows(code.low, code.high)) if (isFree(row.position)) lines.add(row.position.line);
   }
   return lines.most();
@@ -166,7 +166,7 @@ function callOfClosure(frame: Frame, coroutine: CoroutineValue, isFree: Test): n
 function ownLine(frame: Frame, body: BodyBounds, isFree: Test): number | undefined {
   const { symbols } = frame.place.module;
   const lines = new LineCount();
-  for (const code of symbols.functionsNamed(functionName(frame.type.name)).slice(0, maxInstances)) {
+  for (const code of symbols.functionsNamed(functionName(frame.type.name), frame.type.ref).slice(0, maxInstances)) {
     for (const row of symbols.lineRows(code.low, code.high)) {
       const { line } = row.position;
       if (isFree(row.position) && (body.first === body.last || (line !== body.first && line !== body.last)))

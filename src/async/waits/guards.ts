@@ -105,19 +105,21 @@ function futuresGuard(_context: ChainContext, guard: Place): GuardFacts | undefi
   };
 }
 
-/** std's and parking_lot's guards. The lock word: std 0 free; parking_lot's raw mutex bit 0 locked. */
-function syncMutexGuard(_context: ChainContext, guard: Place): GuardFacts | undefined {
-  const mutex = behind(guard, "lock") ?? behind(guard, "mutex");
-  const word = mutex === undefined ? undefined : (path(mutex, ["inner", "futex"]) ?? path(mutex, ["raw", "state"]));
-  const bits = word === undefined ? undefined : readUnsigned(word);
-  if (mutex === undefined) return undefined;
-  const isLocked = bits === undefined ? undefined : path(mutex, ["raw"]) === undefined ? bits !== 0 : bits % 2 === 1;
-  return {
-    kind: "mutex",
-    resource: mutex.address,
-    key: mutex.address,
-    lock: isLocked === undefined ? "unknown" : isLocked ? "taken" : "free",
-    isExclusive: true,
+/** std's and parking_lot's guards block a thread, not a task. The lock word: std 0 free; parking_lot's raw mutex bit 0 locked. */
+function syncMutexGuard(kind: WaitKind) {
+  return (_context: ChainContext, guard: Place): GuardFacts | undefined => {
+    const mutex = behind(guard, "lock") ?? behind(guard, "mutex");
+    if (mutex === undefined) return undefined;
+    const word = path(mutex, ["inner", "futex"]) ?? path(mutex, ["raw", "state"]);
+    const bits = word === undefined ? undefined : readUnsigned(word);
+    const isLocked = bits === undefined ? undefined : path(mutex, ["raw"]) === undefined ? bits !== 0 : bits % 2 === 1;
+    return {
+      kind,
+      resource: mutex.address,
+      key: mutex.address,
+      lock: isLocked === undefined ? "unknown" : isLocked ? "taken" : "free",
+      isExclusive: true,
+    };
   };
 }
 
@@ -125,7 +127,7 @@ function syncRwGuard(kind: WaitKind) {
   return (_context: ChainContext, guard: Place): GuardFacts | undefined => {
     const lock = behind(guard, "lock") ?? behind(guard, "rwlock") ?? behind(guard, "inner_lock");
     if (lock === undefined) return undefined;
-    return { kind, resource: lock.address, key: lock.address, lock: "unknown", isExclusive: kind === "rwlock-write" };
+    return { kind, resource: lock.address, key: lock.address, lock: "unknown", isExclusive: kind.endsWith("write") };
   };
 }
 
@@ -166,31 +168,28 @@ const entries: readonly GuardEntry[] = [
     read: futuresGuard,
   },
   {
-    paths: [
-      "std::sync::poison::mutex::MutexGuard",
-      "std::sync::mutex::MutexGuard",
-      "lock_api::mutex::MutexGuard",
-      "lock_api::mutex::ArcMutexGuard",
-    ],
-    read: syncMutexGuard,
+    paths: ["std::sync::poison::mutex::MutexGuard", "std::sync::mutex::MutexGuard"],
+    read: syncMutexGuard("std-mutex"),
   },
   {
-    paths: [
-      "std::sync::poison::rwlock::RwLockReadGuard",
-      "std::sync::rwlock::RwLockReadGuard",
-      "lock_api::rwlock::RwLockReadGuard",
-      "lock_api::rwlock::ArcRwLockReadGuard",
-    ],
-    read: syncRwGuard("rwlock-read"),
+    paths: ["lock_api::mutex::MutexGuard", "lock_api::mutex::ArcMutexGuard"],
+    read: syncMutexGuard("parking_lot-mutex"),
   },
   {
-    paths: [
-      "std::sync::poison::rwlock::RwLockWriteGuard",
-      "std::sync::rwlock::RwLockWriteGuard",
-      "lock_api::rwlock::RwLockWriteGuard",
-      "lock_api::rwlock::ArcRwLockWriteGuard",
-    ],
-    read: syncRwGuard("rwlock-write"),
+    paths: ["std::sync::poison::rwlock::RwLockReadGuard", "std::sync::rwlock::RwLockReadGuard"],
+    read: syncRwGuard("std-rwlock-read"),
+  },
+  {
+    paths: ["std::sync::poison::rwlock::RwLockWriteGuard", "std::sync::rwlock::RwLockWriteGuard"],
+    read: syncRwGuard("std-rwlock-write"),
+  },
+  {
+    paths: ["lock_api::rwlock::RwLockReadGuard", "lock_api::rwlock::ArcRwLockReadGuard"],
+    read: syncRwGuard("parking_lot-rwlock-read"),
+  },
+  {
+    paths: ["lock_api::rwlock::RwLockWriteGuard", "lock_api::rwlock::ArcRwLockWriteGuard"],
+    read: syncRwGuard("parking_lot-rwlock-write"),
   },
 ];
 

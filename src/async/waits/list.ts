@@ -9,7 +9,16 @@ export interface NodeList {
   readonly nodes: readonly Place[];
   /** Reached the end by a None; otherwise the list is torn, damaged or longer than the bound. */
   readonly complete: boolean;
+  /** Place in the queue by a node's address, 0 for the next to be served. */
+  readonly positions: ReadonlyMap<Address, number>;
 }
+
+/**
+ * Queues walked so far, by where they lie: each of a thousand waiters asks for its place in the same queue. A dump does not change.
+ * Short ones are walked again, so that a dump with a million channels does not keep a million empty lists.
+ */
+const walked = new WeakMap<ChainContext, Map<string, NodeList>>();
+const shortestKept = 16;
 
 const maxNodes = 100_000;
 
@@ -18,6 +27,17 @@ const maxNodes = 100_000;
  * tokio pushes at the head and serves from the tail, so the walk goes from the tail by `prev`. Damaged links end it.
  */
 export function linkedList(context: ChainContext, holder: Place, pointersName = "pointers"): NodeList | undefined {
+  let lists = walked.get(context);
+  if (lists === undefined) walked.set(context, (lists = new Map<string, NodeList>()));
+  const key = `${holder.module.index}:${holder.type}@${holder.address}.${pointersName}`;
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  const found = walkList(context, holder, pointersName);
+  if (found !== undefined && found.nodes.length >= shortestKept) lists.set(key, found);
+  return found;
+}
+
+function walkList(context: ChainContext, holder: Place, pointersName: string): NodeList | undefined {
   const list = seek(context, holder, /(?:^|::)linked_list::(?:Counted)?LinkedList$/, {
     depth: 8,
     budget: 60,
@@ -27,22 +47,23 @@ export function linkedList(context: ChainContext, holder: Place, pointersName = 
   const tail = path(list, ["tail"]);
   if (tail === undefined) return undefined;
   const nodes: Place[] = [];
-  const seen = new Set<Address>();
+  const positions = new Map<Address, number>();
+  const result = (complete: boolean): NodeList => ({ nodes, complete, positions });
   let here: Place | undefined = tail;
   while (nodes.length < maxNodes) {
     const option = asOption(here);
-    if (isFailure(option)) return { nodes, complete: false };
-    if (option.kind === "none") return { nodes, complete: true };
+    if (isFailure(option)) return result(false);
+    if (option.kind === "none") return result(true);
     const node = tryDeref(option.value);
-    if (isFailure(node) || seen.has(node.address)) return { nodes, complete: false };
-    seen.add(node.address);
+    if (isFailure(node) || positions.has(node.address)) return result(false);
+    positions.set(node.address, nodes.length);
     nodes.push(node);
     const pointers = path(node, [pointersName]);
     const inner = pointers === undefined ? undefined : (path(pointers, ["inner"]) ?? pointers);
     const previous: Place | undefined =
       inner === undefined ? undefined : (path(inner, ["prev"]) ?? member(inner, "prev"));
-    if (previous === undefined) return { nodes, complete: false };
+    if (previous === undefined) return result(false);
     here = previous;
   }
-  return { nodes, complete: false };
+  return result(false);
 }

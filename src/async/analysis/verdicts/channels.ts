@@ -68,9 +68,14 @@ export function closedChannels(findings: Findings): Verdict[] {
       const senders = numbers?.["senders"] ?? 0;
       const own = senders === 0 ? [] : ownSenders(findings, address, facts.task.key);
       const isOwn = senders > 0 && own.length >= senders;
-      if (senders > 0 && !isOwn) continue;
       // One of several branches may still end the wait: only a task that waits for this alone is stuck by it.
       if (facts.waits.length > 1) continue;
+      const keepers = numbers?.["closed"] === 1 ? permitKeepers(findings, address) : [];
+      if (keepers.length > 0 && keepers.every((key) => findings.stuck.has(key))) {
+        verdicts.push(heldOpen(findings, each, keepers));
+        continue;
+      }
+      if (senders > 0 && !isOwn) continue;
       verdicts.push({
         kind: "closed channel",
         summary: isOwn
@@ -85,6 +90,41 @@ export function closedChannels(findings: Findings): Verdict[] {
     }
   }
   return verdicts;
+}
+
+/** Tasks with a reserved place in the channel: its end is not reached before they use or drop it. */
+function permitKeepers(findings: Findings, channel: Address): TaskKey[] {
+  const found = new Set<TaskKey>();
+  for (const facts of findings.tasks.values()) {
+    for (const { hold } of facts.holds) {
+      if (hold.kind === "mpsc-send" && hold.resource === channel) found.add(facts.task.key);
+    }
+  }
+  return [...found];
+}
+
+function heldOpen(findings: Findings, { facts, wait, node }: At, keepers: readonly TaskKey[]): Verdict {
+  const details: VerdictDetail[] = [waitDetail(facts, wait, node)];
+  for (const key of keepers) {
+    const keeper = findings.tasks.get(key);
+    const placed = keeper?.holds.find(({ hold }) => hold.kind === "mpsc-send" && hold.resource === wait.resource);
+    const position = keeper === undefined ? undefined : ownAwait(keeper.tree)?.position;
+    if (keeper === undefined) continue;
+    details.push({
+      text: `${futureText(keeper.task)} keeps a reserved place (${placed?.hold.local ?? ""}) and does not go on`,
+      task: key,
+      ...(position === undefined ? {} : { location: position }),
+    });
+  }
+  return {
+    kind: "closed channel",
+    summary: `${capital(taskList([facts.task.key]))} waits for the end of channel ${hex(wait.resource ?? 0)}, which it has closed; ${taskList(keepers)} ${keepers.length === 1 ? "keeps" : "keep"} a place in it and ${keepers.length === 1 ? "does" : "do"} not go on`,
+    tasks: [facts.task.key, ...keepers],
+    details,
+    evidence: inferred(
+      "the channel is closed and its place is out; the permit lies in a saved local of a task that cannot go on",
+    ),
+  };
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

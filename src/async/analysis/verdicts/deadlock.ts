@@ -1,7 +1,7 @@
 import { hex } from "../../../base/brand";
 import { inferred, verified, weaker } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
-import type { TaskKey } from "../../model";
+import type { TaskKey, Wait } from "../../model";
 import { isLockKind, lockAddress } from "../holders";
 import type { Verdict, VerdictDetail } from "../model";
 import { circles, wayRound } from "../progress";
@@ -13,11 +13,17 @@ export function deadlocks(findings: Findings): Verdict[] {
   const edges = new Map<TaskKey, readonly TaskKey[]>();
   const byThread = new Map(findings.polling.map((each) => [each.task.key, each]));
   for (const [key, stuck] of findings.stuck) {
-    const targets = new Set(stuck.waits.flatMap((each) => each.on));
+    const targets = new Set(stuck.waits.filter((each) => !isIdleOwned(findings, each.wait)).flatMap((each) => each.on));
     for (const holder of byThread.get(key)?.holders ?? []) targets.add(holder);
     if (targets.size > 0) edges.set(key, [...targets]);
   }
   return circles(edges).map((group) => circle(findings, group, edges));
+}
+
+/** The lock is with a future that nobody polls: that is a futurelock, told on its own. */
+function isIdleOwned(findings: Findings, wait: Wait): boolean {
+  const address = lockAddress(findings.context, wait);
+  return address !== undefined && findings.locks.get(address)?.result.idleOwner !== undefined;
 }
 
 function circle(

@@ -34,7 +34,7 @@ export function busyWorkers(findings: Findings): Verdict[] {
     if (isFull && waiting.length > 0 && running.length > 0 && !isCrashing(findings, running)) {
       const keys = running.map((each) => each.task.key);
       verdicts.push({
-        kind: "starving task",
+        kind: "starvation",
         summary: `${capital(taskList(keys))} ${keys.length === 1 ? "keeps" : "keep"} ${threads.length === 1 ? "the only thread" : `all ${threads.length} workers`} of ${executor.kind} (${executor.id}) while ${taskList(waiting.map((task) => task.key))} ${waiting.length === 1 ? "waits" : "wait"} for a turn`,
         tasks: keys,
         details: polling.map((each) => threadDetail(findings, each)),

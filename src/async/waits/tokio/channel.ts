@@ -58,6 +58,7 @@ export function channelFacts(context: ChainContext, chan: Place | undefined): Ch
   if (capacity !== undefined) numbers["capacity"] = capacity;
   const free = permits === undefined ? undefined : Math.floor(permits / 2);
   if (free !== undefined) numbers["free"] = free;
+  if (closedFlag === 1) numbers["closed"] = 1;
   return {
     address: chan.address,
     queued,

@@ -30,7 +30,7 @@ function notifiedFacts(context: ChainContext, notified: Place): NotifiedFacts | 
     notify,
     state: stateName(stateAt),
     waiters: list?.nodes.length ?? 0,
-    isQueued: list?.nodes.some((node) => node.address === waiter.address) === true,
+    isQueued: list?.positions.has(waiter.address) === true,
     isNotified: notification !== undefined && notification !== 0n,
   };
 }

@@ -9,6 +9,7 @@ import type { ChainContext } from "../../chains/context";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
 import type { Wait, WaitKind } from "../../model";
 import { linkedList } from "../list";
+import type { NodeList } from "../list";
 import { ancestors, decline, leaf, numberAt, plural, seekAround, target } from "../support";
 import { channelFacts } from "./channel";
 
@@ -24,7 +25,13 @@ export interface SemaphoreFacts {
   /** For each of them, the permits that it still misses. */
   readonly missing: readonly (number | undefined)[];
   readonly queueComplete: boolean;
+  /** The place of a waiter's node in the queue, from 0. */
+  readonly positions: ReadonlyMap<Address, number>;
 }
+
+/** Facts of the semaphores with a queue: all of its waiters ask for them. */
+const factsOfQueue = new WeakMap<NodeList, SemaphoreFacts>();
+const noPositions: ReadonlyMap<Address, number> = new Map();
 
 const maxPermits = 2 ** 61;
 
@@ -35,13 +42,18 @@ export function semaphoreFacts(context: ChainContext, semaphore: Place): Semapho
   if (permits === undefined || waiters === undefined || permits > maxPermits) return undefined;
   const list = linkedList(context, waiters);
   context.semaphores.set(semaphore.address, semaphore);
-  return {
+  const before = list === undefined ? undefined : factsOfQueue.get(list);
+  if (before !== undefined) return before;
+  const facts: SemaphoreFacts = {
     free: Math.floor(permits / 2),
     closed: permits % 2 === 1,
     queue: list?.nodes.map((node) => node.address) ?? [],
     missing: list?.nodes.map((node) => numberAt(node, ["state"])) ?? [],
     queueComplete: list?.complete === true,
+    positions: list?.positions ?? noPositions,
   };
+  if (list !== undefined) factsOfQueue.set(list, facts);
+  return facts;
 }
 
 interface Owner {
@@ -111,7 +123,7 @@ function acquireStep(reading: Reading): Step {
   const queuedAt = path(frame.place, ["queued"]);
   const queued = queuedAt === undefined ? undefined : readBool(queuedAt);
   const missing = numberAt(node, ["state"]) ?? wanted;
-  const index = facts.queue.indexOf(node.address);
+  const index = facts.positions.get(node.address) ?? -1;
   const owner = ownerOf(reading);
   const known =
     owner === undefined
