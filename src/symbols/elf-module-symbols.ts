@@ -24,6 +24,7 @@ import { SplitUnits } from "./dwarf/split-units";
 import type { SplitFiles } from "./dwarf/split-units";
 import { offsetOf } from "./dwarf/die-id";
 import { localsOf } from "./dwarf/locals";
+import { functionsBeside } from "./dwarf/sibling-functions";
 import { inlineChain, scopesAt } from "./dwarf/scopes";
 import type {
   CodeFrame,
@@ -219,8 +220,12 @@ export class ElfModuleSymbols implements ModuleSymbols {
     return [];
   }
 
-  functionsNamed(path: string): readonly FunctionInfo[] {
+  functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[] {
     const { symbols } = this;
+    if (near !== undefined && this.dwarf !== undefined) {
+      const beside = functionsBeside(this.dwarf, near, path);
+      if (beside.length > 0) return beside;
+    }
     const found = new Map<number, FunctionInfo>();
     if (symbols !== undefined) {
       const segments = path.split("::");
@@ -244,7 +249,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
       for (const each of this.madeFunctions(path)) found.set(each.low, each);
     }
     if (found.size === 0 && this.dwarf !== undefined && this.search !== undefined && !this.hasFullSymbolTable) {
-      for (const id of this.search.global.functionsNamed(this.dwarf, path)) {
+      for (const id of this.search.global.functionsNamed(path)) {
         for (const each of this.dwarf.functionOf(id))
           found.set(each.low, new DwarfFunction(this.dwarf, id, each.low, each.high));
       }
@@ -392,7 +397,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
       // Optimised code may leave no function below the path: the variable's unit is then one of those with code of the same module.
       if (found.size === 0 && bySymbol.length > 0) look(this.unitsBelow(path.split("::").slice(0, -1), near));
       if (found.size === 0) {
-        for (const id of this.search?.global.variablesNamed(dwarf, path) ?? []) {
+        for (const id of this.search?.global.variablesNamed(path) ?? []) {
           const variable = readVariable(dwarf, id);
           if (variable !== undefined) add(this.staticVariable(variable));
         }

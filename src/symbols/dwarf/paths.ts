@@ -19,6 +19,17 @@ export function lastSegmentStart(path: string): number {
 /** `Cell<a::B>` of `x::y::Cell<a::B>`. */
 export const lastSegment = (path: string): string => path.slice(lastSegmentStart(path));
 
+/** All segments of a path, outermost first; none of the empty path. */
+export function segmentsOf(path: string): string[] {
+  const segments: string[] = [];
+  for (let rest = path; rest !== "";) {
+    const start = lastSegmentStart(rest);
+    segments.unshift(rest.slice(start));
+    rest = start >= 2 ? rest.slice(0, start - 2) : "";
+  }
+  return segments;
+}
+
 /** The path before its own generic arguments: `a::poll` of `a::poll<b::C<d>>`. */
 export function withoutArguments(path: string): string {
   if (!path.endsWith(">")) return path;

@@ -132,7 +132,20 @@ function streamSearch(section: ByteSource, needle: Buffer): number[] {
   return hits;
 }
 
-const hashStep = 0x01000193;
+/** Bytes looked at for a hash: names are long and alike, so they are taken from all over the text; what collides is compared. */
+const sampled = 32;
+
+function hashOf(bytes: Uint8Array, start: number, length: number): number {
+  let hash = Math.imul(length ^ 0x811c9dc5, 0x01000193);
+  if (length <= sampled)
+    for (let at = 0; at < length; at++) hash = Math.imul(hash ^ (bytes[start + at] ?? 0), 0x01000193);
+  else
+    for (let index = 0; index < sampled; index++) {
+      const at = Math.floor((index * (length - 1)) / (sampled - 1));
+      hash = Math.imul(hash ^ (bytes[start + at] ?? 0), 0x01000193);
+    }
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
 
 /** Hash and offset of every string of a section, in buckets of the hash: 8 bytes a string. Built by one pass over the section. */
 class StringIndex {
@@ -146,29 +159,25 @@ class StringIndex {
     let hashes = new Uint32Array(capacity);
     let offsets = new Uint32Array(capacity);
     let count = 0;
-    let hash = 0x811c9dc5;
-    let start = 0;
-    const chunk = new Uint8Array(1 << 20);
+    const chunk = Buffer.allocUnsafe(Math.min(section.size, 4 << 20));
     for (let base = 0; base < section.size && base < internedBase;) {
       const got = section.readInto(base, chunk);
       if (got === 0) break;
-      for (let at = 0; at < got; at++) {
-        const byte = chunk[at] ?? 0;
-        if (byte !== 0) {
-          hash = Math.imul(hash ^ byte, hashStep);
-          continue;
-        }
+      let start = 0;
+      for (;;) {
+        const end = chunk.indexOf(0, start);
+        if (end < 0 || end >= got) break;
         if (count === capacity) {
           capacity *= 2;
           hashes = grow(hashes, capacity);
           offsets = grow(offsets, capacity);
         }
-        hashes[count] = hash;
-        offsets[count++] = start;
-        hash = 0x811c9dc5;
-        start = base + at + 1;
+        hashes[count] = hashOf(chunk, start, end - start);
+        offsets[count++] = base + start;
+        start = end + 1;
       }
-      base += got;
+      // The string that the chunk cuts is read again with the next; one longer than a chunk is no name.
+      base += start > 0 ? start : got;
     }
     const bits = Math.max(1, Math.min(20, Math.ceil(Math.log2(count + 1)) - 2));
     this.shift = 32 - bits;
@@ -187,9 +196,7 @@ class StringIndex {
   }
 
   find(text: Uint8Array): number[] {
-    let hash = 0x811c9dc5;
-    for (const byte of text) hash = Math.imul(hash ^ byte, hashStep);
-    hash >>>= 0;
+    const hash = hashOf(text, 0, text.length);
     const bucket = hash >>> this.shift;
     const hits: number[] = [];
     for (let place = this.bucketStarts[bucket] ?? 0; place < (this.bucketStarts[bucket + 1] ?? 0); place++) {

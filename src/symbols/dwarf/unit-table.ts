@@ -24,8 +24,7 @@ export const entryKind = {
  * nothing else. 15 bytes an entry.
  */
 export class UnitTable {
-  private readonly functionOrder: Uint32Array;
-  readonly functionLows: Float64Array;
+  private knownOrder: { readonly order: Uint32Array; readonly lows: Float64Array } | undefined;
   /** Paths of entries that enclose others, as they are asked for. */
   readonly paths = new Map<number, string>();
   private typeArgumentOrder: { readonly targets: Float64Array; readonly entries: Uint32Array } | undefined;
@@ -46,10 +45,15 @@ export class UnitTable {
     private readonly argumentTargets: Uint32Array,
     private readonly argumentEntries: Uint32Array,
     readonly variables: Uint32Array,
-  ) {
-    const order = ascending(codeLows);
-    this.functionOrder = order;
-    this.functionLows = Float64Array.from(order, (index) => codeLows[index] ?? 0);
+  ) {}
+
+  /** The code ranges by start. */
+  private get ordered(): { readonly order: Uint32Array; readonly lows: Float64Array } {
+    if (this.knownOrder === undefined) {
+      const order = ascending(this.codeLows);
+      this.knownOrder = { order, lows: Float64Array.from(order, (index) => this.codeLows[index] ?? 0) };
+    }
+    return this.knownOrder;
   }
 
   get count(): number {
@@ -89,26 +93,26 @@ export class UnitTable {
 
   /** The function with a code range around `address`: the innermost by start. */
   functionAt(address: number): { readonly entry: number; readonly low: number; readonly high: number } | undefined {
+    const { order, lows } = this.ordered;
     let low = 0;
-    let high = this.functionLows.length;
+    let high = lows.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.functionLows[middle] ?? 0) <= address) low = middle + 1;
+      if ((lows[middle] ?? 0) <= address) low = middle + 1;
       else high = middle;
     }
     // Functions do not overlap, but folded ones share their range: a few steps back are enough.
     for (let place = low - 1, tries = 0; place >= 0 && tries < 16; place--, tries++) {
-      const index = this.functionOrder[place] ?? 0;
+      const index = order[place] ?? 0;
       const end = this.codeHighs[index] ?? 0;
       if (address < end) return { entry: this.codeEntries[index] ?? 0, low: this.codeLows[index] ?? 0, high: end };
     }
     return undefined;
   }
 
-  /** Every code range, by start address. */
-  *functions(): IterableIterator<{ readonly entry: number; readonly low: number; readonly high: number }> {
-    for (const index of this.functionOrder)
-      yield { entry: this.codeEntries[index] ?? 0, low: this.codeLows[index] ?? 0, high: this.codeHighs[index] ?? 0 };
+  /** The entry of each code range, in the order of the unit: an entry with several ranges comes several times in a row. */
+  get functions(): Uint32Array {
+    return this.codeEntries;
   }
 
   /** Entries that have the type at `position` as one of their generic arguments. */

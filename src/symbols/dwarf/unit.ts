@@ -1,3 +1,4 @@
+import { BufferSource } from "../../bytes/buffer-source";
 import type { ByteSource } from "../../bytes/byte-source";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
@@ -263,6 +264,7 @@ export class Unit implements Encoding {
   readonly signature: string | undefined;
   readonly typeOffset: number | undefined;
   private readonly headerDwoId: string | undefined;
+  private lent: Uint8Array | undefined;
   private knownRoot: UnitRoot | undefined;
   private knownAbbreviations: Abbreviations | undefined;
   /** The skeleton in the executable that this split unit belongs to: it has the line table, the address base and the code ranges. */
@@ -297,14 +299,34 @@ export class Unit implements Encoding {
 
   /** Header and DIEs. Held in a cache of bounded size: do not keep it. */
   get bytes(): Uint8Array {
+    if (this.lent !== undefined) return this.lent;
     const cache = this.space.context.bytes;
     let bytes = cache.get(this);
     if (bytes === undefined) {
+      const { source } = this.space;
+      if (source instanceof BufferSource) return source.read(this.offset, this.size);
       bytes = new Uint8Array(this.size);
       bytes = bytes.subarray(0, this.space.source.readInto(this.offset, bytes));
       cache.set(this, bytes, bytes.length);
     }
     return bytes;
+  }
+
+  /**
+   * Runs `use` with the unit's bytes in a buffer that is used again afterwards, so that a pass over all units neither fills memory
+   * nor empties the cache. Nothing that reads the unit may outlive it.
+   */
+  withLentBytes<T>(buffer: Uint8Array, use: () => T): T {
+    const { source, context } = this.space;
+    if (context.bytes.get(this) !== undefined || source instanceof BufferSource || buffer.length < this.size)
+      return use();
+    const bytes = buffer.subarray(0, this.size);
+    this.lent = bytes.subarray(0, source.readInto(this.offset, bytes));
+    try {
+      return use();
+    } finally {
+      this.lent = undefined;
+    }
   }
 
   dieId(position: number): number {
