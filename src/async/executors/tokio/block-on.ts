@@ -47,7 +47,7 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
   const thread = stack.thread.id;
   if (found.place === undefined) {
     const [first] = frames;
-    const named = frames.find((each) => each.future !== undefined);
+    const named = frameWithFuture(frames);
     const typeName = named?.future === undefined ? "" : named.module.symbols.type(named.future).name;
     const polled = polledNow(typeName, names);
     return {
@@ -121,9 +121,20 @@ function byPinnedLocal(program: Program, frames: readonly BlockOnFrame[]): Found
   return undefined;
 }
 
+/**
+ * The innermost frame that tells the future itself: up to 1.47 at least, the current-thread scheduler's inner block_on is called with
+ * `Pin<&mut F>` of the outer one's F.
+ */
+function frameWithFuture(frames: readonly BlockOnFrame[]): BlockOnFrame | undefined {
+  const typed = frames.filter((each) => each.future !== undefined);
+  const isReference = ({ module, future }: BlockOnFrame): boolean =>
+    future !== undefined && module.symbols.type(future).name.startsWith("core::pin::Pin<&mut ");
+  return typed.find((each) => !isReference(each)) ?? typed[0];
+}
+
 /** F is known from the frame, its place is not. */
 function byStackSearch(program: Program, zones: StackZones, frames: readonly BlockOnFrame[]): Found {
-  const typed = frames.find((each) => each.future !== undefined);
+  const typed = frameWithFuture(frames);
   if (typed?.future === undefined)
     return { place: undefined, evidence: unknown("no debug information names the future of block_on") };
   // A large future is boxed by the runtime: then F is a pinned box, one word that many things look like.

@@ -48,9 +48,10 @@ export function stageContent(program: Program, candidate: Candidate): StageConte
     }
     case "Finished": {
       const output = member(active.place, "__0");
-      if (output === undefined) return { kind: "finished" };
-      const failure = joinFailure(output);
-      return { kind: "finished", place: output, ...(failure === undefined ? {} : { failure }) };
+      if (output === undefined) return { kind: "unreadable", problem: "Stage::Finished has an unknown shape" };
+      const outcome = joinOutcome(output);
+      if (outcome === undefined) return { kind: "unreadable", problem: "its result has an unknown shape" };
+      return { kind: "finished", place: output, ...(outcome === "output" ? {} : { failure: outcome }) };
     }
     case "Consumed":
       return { kind: "consumed" };
@@ -81,24 +82,25 @@ function runningClosure(task: Place): StageContent {
   return inner === undefined ? { kind: "running" } : { kind: "running", place: inner, typeName: typeOf(inner).name };
 }
 
-/** The way a task failed, from Result<_, JoinError>: `JoinError{repr: Cancelled | Panic(..), id}`. */
-function joinFailure(output: Place): "cancelled" | "panicked" | undefined {
-  const failed = variantNamed(output, "Err");
-  const error = failed === undefined ? undefined : member(failed, "__0");
-  const repr = error === undefined ? undefined : member(error, "repr");
-  if (repr === undefined) return undefined;
-  const active = activeVariant(repr);
+/** How a task ended, from Result<_, JoinError>: `JoinError{repr: Cancelled | Panic(..), id}`. */
+function joinOutcome(result: Place): "output" | "cancelled" | "panicked" | undefined {
+  const active = activeVariant(result);
   if (isFailure(active)) return undefined;
-  return active.variant.name === "Cancelled" ? "cancelled" : active.variant.name === "Panic" ? "panicked" : undefined;
+  if (active.variant.name === "Ok") return "output";
+  const error = member(active.place, "__0");
+  const repr = error === undefined ? undefined : member(error, "repr");
+  const way = repr === undefined ? undefined : activeVariant(repr);
+  if (way === undefined || isFailure(way)) return undefined;
+  return way.variant.name === "Cancelled" ? "cancelled" : way.variant.name === "Panic" ? "panicked" : undefined;
 }
 
 /** The state in Grace's words, from the state word and what the stage holds. */
 export function taskState(candidate: Candidate, stage: StageContent): TaskState {
   const { state, layout } = candidate;
   if (state.complete) {
-    // While the stage is not known, a completed task may still have been cancelled: the bit tells only that this was asked for.
-    if (stage.failure !== undefined) return stage.failure;
-    return "completed";
+    // The word says that it is over, not how: the bit for cancelled tells only that this was asked for.
+    if (stage.kind === "unreadable" || stage.kind === "running") return "unknown";
+    return stage.failure ?? "completed";
   }
   if (state.running) return "running";
   if (layout.kind !== "async") return "scheduled";

@@ -271,7 +271,6 @@ function untypedLayout(vtable: TaskVtable, all: readonly PollTypes[]): TaskLayou
   const { poll, offsets } = vtable;
   const names = [...new Set(all.map((each) => each.futureName))];
   const schedulers = [...new Set(all.map((each) => each.schedulerName))];
-  const unnamed = poll.instances[0]?.name ?? "";
   const why =
     names.length === 0
       ? "the task vtable is known by its poll function; no debug information names the future"
@@ -293,7 +292,7 @@ function untypedLayout(vtable: TaskVtable, all: readonly PollTypes[]): TaskLayou
           size: offsets.trailer + 16,
         }),
     align: 8,
-    ...commonParts(names[0] ?? unnamed, schedulers[0] ?? ""),
+    ...commonParts(names[0] ?? "unknown future", schedulers[0] ?? ""),
     evidence: inferred(why),
     declined: poll.module.symbols.hasTypes
       ? `no type ${tokioPaths.cell}<..> for this future`
