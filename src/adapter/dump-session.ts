@@ -57,6 +57,10 @@ export class DumpSession {
     this.current = undefined;
   }
 
+  get hidesRuntimeFrames(): boolean {
+    return this.launch?.tasks?.hideRuntimeFrames === true;
+  }
+
   async load(args: GraceLaunchArguments): Promise<void> {
     if (typeof args.dump !== "string" || args.dump === "")
       throw new UserError('The launch configuration names no dump. Add "dump": "/path/to/crash.dmp".', true, 1004);

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import type { GraceLaunchArguments } from "../protocol/requests";
 import { registerCommands, revealTasks } from "./commands";
 import { ReportDocuments, reportScheme } from "./report-documents";
 import { adapterExecutable } from "./session/adapter-process";
@@ -46,7 +47,10 @@ export function activate(context: vscode.ExtensionContext): GraceApi {
       createDebugAdapterDescriptor: () => adapterExecutable(context),
     }),
     vscode.debug.onDidStartDebugSession((session) => {
-      if (session.type === debugType) void revealTasks();
+      if (session.type !== debugType) return;
+      const grouping = (session.configuration["tasks"] as GraceLaunchArguments["tasks"])?.group;
+      if (grouping !== undefined) tree.setOptions({ grouping, search: "" });
+      void revealTasks();
     }),
     vscode.workspace.registerTextDocumentContentProvider(reportScheme, reports),
     vscode.window.registerUriHandler({ handleUri: openFromUri }),

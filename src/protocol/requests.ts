@@ -102,6 +102,13 @@ export interface GraceLaunchArguments {
   readonly program?: string;
   readonly symbolPath?: readonly string[];
   readonly sourceMap?: Readonly<Record<string, string>>;
-  readonly tasks?: { readonly limit?: number; readonly hideRuntimeFrames?: boolean };
+  readonly tasks?: {
+    /** Tasks that are threads of the session from the start. */
+    readonly limit?: number;
+    /** How the Tasks panel groups at first. */
+    readonly group?: Grouping;
+    /** Leave the frames of the runtime and the standard library out of stacks. */
+    readonly hideRuntimeFrames?: boolean;
+  };
   readonly trustMismatchedSymbols?: boolean;
 }

@@ -67,11 +67,18 @@ async function stackTrace(
   const entry = open.threads.get(args.threadId);
   if (entry === undefined)
     throw new UserError(`There is no thread ${String(args.threadId)} in this dump.`, false, 1011);
-  const all =
+  const found =
     entry.kind === "thread" ? nativeStack(open, entry.thread) : await taskStack(session, open, entry.task, context);
+  const all = session.hidesRuntimeFrames ? withoutRuntime(found) : found;
   const start = args.startFrame ?? 0;
   const levels = args.levels === undefined || args.levels === 0 ? all.length : args.levels;
   return { stackFrames: all.slice(start, start + levels), totalFrames: all.length };
+}
+
+/** A stack of nothing but runtime frames is shown all the same: an empty one would say that there is none. */
+function withoutRuntime(frames: readonly DebugProtocol.StackFrame[]): readonly DebugProtocol.StackFrame[] {
+  const own = frames.filter((frame) => frame.presentationHint !== "subtle");
+  return own.some((frame) => frame.presentationHint === undefined) ? own : frames;
 }
 
 function dapFrame(

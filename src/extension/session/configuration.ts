@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import * as vscode from "vscode";
+import type { Grouping } from "../../autopsy/answers";
 import type { GraceLaunchArguments } from "../../protocol/requests";
 import { activeDump } from "../dump-files";
 
@@ -20,7 +21,11 @@ export function settingsFor(resource: vscode.Uri | undefined): Omit<GraceLaunchA
       ]),
     ),
     trustMismatchedSymbols: settings.get<boolean>("trustMismatchedSymbols") ?? false,
-    tasks: { limit: settings.get<number>("tasks.limit") ?? 100 },
+    tasks: {
+      limit: settings.get<number>("tasks.limit") ?? 100,
+      group: settings.get<Grouping>("tasks.group") ?? "chain",
+      hideRuntimeFrames: settings.get<boolean>("tasks.hideRuntimeFrames") ?? false,
+    },
   };
 }
 
@@ -82,11 +87,12 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
       );
       return undefined;
     }
-    const resource = folder?.uri ?? vscode.Uri.file(dump);
+    const defaults = settingsFor(folder?.uri ?? vscode.Uri.file(dump));
     return {
       internalConsoleOptions: "neverOpen",
-      ...settingsFor(resource),
+      ...defaults,
       ...configuration,
+      tasks: { ...defaults.tasks, ...(configuration["tasks"] as GraceLaunchArguments["tasks"]) },
     };
   }
 }
