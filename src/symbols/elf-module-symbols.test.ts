@@ -222,6 +222,78 @@ describe("symbols of an ELF module", () => {
     });
   });
 
+  it("finds vtables and statics where .debug_aranges is missing", () => {
+    const { ".debug_aranges": _none, ...rest } = sampleSections();
+    const symbols = moduleOf(rest);
+    assert.equal(symbols.vtableAt(at(sampleAt.vtable))?.trait, "core::future::Future<Output=u32>");
+    assert.equal(symbols.vtableAt(at(sampleAt.vtable + 4)), undefined);
+    assert.equal(symbols.variableAt(at(sampleAt.counter + 4))?.name, "zoo::COUNTER");
+    assert.equal(symbols.variableAt(at(0x100)), undefined);
+  });
+
+  it("gives thread-locals without a location the offset of their symbol, as aarch64 needs", () => {
+    const builder = new DwarfBuilder();
+    builder.unit(
+      die(
+        0x11,
+        [],
+        [
+          die(
+            0x39,
+            [[0x03, strp("zoo")]],
+            [
+              die(0x34, [
+                [0x03, strp("LOCAL")],
+                [0x6e, strp("_ZN3zoo5LOCAL17h0123456789abcdefE")],
+              ]),
+            ],
+          ),
+        ],
+      ),
+    );
+    const symbols = moduleOf(builder.sections(), [
+      { name: "_ZN3zoo5LOCAL17h0123456789abcdefE", value: 24, size: 8, type: 6 },
+    ]);
+    assert.deepEqual(
+      symbols.variablesNamed("zoo::LOCAL").map((each) => each.place),
+      [{ kind: "thread-local", offset: 24 }],
+    );
+  });
+
+  it("takes the path of a function from its symbol where there are line tables only", () => {
+    const builder = new DwarfBuilder();
+    builder.unit(
+      die(
+        0x11,
+        [[0x25, strp("rustc")]],
+        [
+          die(0x2e, [
+            [0x03, strp("poll<zoo::work::{async_fn_env#0}>")],
+            [0x11, addr(0x1000)],
+            [0x12, data4(0x40)],
+          ]),
+          die(0x2e, [
+            [0x03, strp("folded<u8>")],
+            [0x11, addr(0x2000)],
+            [0x12, data4(0x40)],
+          ]),
+        ],
+      ),
+      {},
+      [
+        [0x1000, 0x40],
+        [0x2000, 0x40],
+      ],
+    );
+    const symbols = moduleOf(builder.sections(), [
+      { name: poll, value: 0x1000, size: 0x40 },
+      { name: "_ZN3zoo5other17h0123456789abcdefE", value: 0x2000, size: 0x40 },
+    ]);
+    assert.equal(symbols.hasTypes, false);
+    assert.equal(symbols.functionAt(at(0x1010))?.name, "tokio::raw::poll<zoo::work::{async_fn_env#0}>");
+    assert.equal(symbols.functionAt(at(0x2010))?.name, "folded<u8>", "the symbol of another function says nothing");
+  });
+
   it("finds units by their own ranges where .debug_aranges is missing", () => {
     const builder = new DwarfBuilder();
     const unit = (name: string, low: number): void => {

@@ -12,7 +12,7 @@ import { cfiOfElf } from "./dwarf/cfi-of-elf";
 import type { Cfi } from "./dwarf/cfi";
 import { at as attribute } from "./dwarf/constants";
 import { Dwarf } from "./dwarf/dwarf";
-import { withoutArguments } from "./dwarf/paths";
+import { segmentsOf, withoutArguments } from "./dwarf/paths";
 import { DwarfFunction, functionAt } from "./dwarf/functions";
 import { dwarfSections } from "./dwarf/sections";
 import { TypeReader } from "./dwarf/types";
@@ -26,6 +26,7 @@ import { offsetOf } from "./dwarf/die-id";
 import { localsOf } from "./dwarf/locals";
 import { functionsBeside } from "./dwarf/sibling-functions";
 import { inlineChain, scopesAt } from "./dwarf/scopes";
+import { SymbolPaths } from "./symbol-paths";
 import type {
   CodeFrame,
   FunctionInfo,
@@ -40,6 +41,8 @@ import type { SourcePosition, Type, TypeRef } from "./type-model";
 
 /** A module's functions that one mangled fragment fits; more are not looked at. */
 const madeCandidates = 400;
+/** What a legacy symbol calls closures, and the bodies of async functions and blocks. */
+const legacyClosure = "$u7b$$u7b$closure$u7d$$u7d$";
 
 /** A function known by its symbol; the debug info is asked for generic arguments only. */
 class SymbolFunction implements FunctionInfo {
@@ -72,6 +75,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private readonly search: TypeSearch | undefined;
   private readonly split: SplitUnits | undefined;
   private knownSymbols: ElfSymbols | null | undefined;
+  private knownPaths: SymbolPaths | undefined;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
 
@@ -163,7 +167,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
       linkageName,
       low,
       (low + Math.max(symbols.size(index), 1)) as LinkAddress,
-      () => (this.dwarf === undefined ? undefined : functionAt(this.dwarf, low)?.function),
+      () => this.dwarfFunctionAt(low)?.function,
     );
   }
 
@@ -177,14 +181,24 @@ export class ElfModuleSymbols implements ModuleSymbols {
       : undefined;
   }
 
+  private dwarfFunctionAt(at: LinkAddress): { readonly unit: Unit; readonly function: DwarfFunction } | undefined {
+    if (this.dwarf === undefined) return undefined;
+    const symbolPath = (low: LinkAddress): string | undefined => {
+      const { symbols } = this;
+      const index = symbols?.find(low) ?? -1;
+      return symbols === undefined || index < 0 ? undefined : demangle(symbols.name(index), { withoutArguments: true });
+    };
+    return functionAt(this.dwarf, at, this.hasTypes ? undefined : symbolPath);
+  }
+
   functionAt(at: LinkAddress): FunctionInfo | undefined {
-    const found = this.dwarf === undefined ? undefined : functionAt(this.dwarf, at);
+    const found = this.dwarfFunctionAt(at);
     return found?.function ?? this.functionBySymbol(at);
   }
 
   framesAt(at: LinkAddress): readonly CodeFrame[] {
     const position = this.positionAt(at);
-    const found = this.dwarf === undefined ? undefined : functionAt(this.dwarf, at);
+    const found = this.dwarfFunctionAt(at);
     if (this.dwarf === undefined || found === undefined) {
       const symbol = this.functionBySymbol(at);
       if (symbol === undefined && position === undefined) return [];
@@ -227,7 +241,8 @@ export class ElfModuleSymbols implements ModuleSymbols {
       if (beside.length > 0) return beside;
     }
     const found = new Map<number, FunctionInfo>();
-    if (symbols !== undefined) {
+    // No symbol spells `{async_fn#0}` so.
+    if (symbols !== undefined && !/\{\w+#\d+\}/.test(path)) {
       const segments = path.split("::");
       // With all its segments first; a legacy symbol of an instance may spell arguments in the last one (drop_in_place<T>).
       for (const fragment of [
@@ -264,21 +279,49 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private *madeFunctions(path: string): IterableIterator<FunctionInfo> {
     const { symbols, dwarf } = this;
     if (symbols === undefined || dwarf === undefined) return;
-    const segments = path.split("::");
+    const segments = segmentsOf(path);
     const firstMade = segments.findIndex((segment) => segment.startsWith("{"));
     if (firstMade <= 0) return;
     const plain = segments.slice(firstMade).filter((segment) => !segment.startsWith("{"));
     const rest = plain.map((segment) => mangledFragment([segment]));
-    // The legacy symbol of a trait's method has its type's path in another spelling: then the method's name has to do.
+    const hasImpl = segments.some((segment) => segment.startsWith("{impl#"));
+    const paths = (this.knownPaths ??= new SymbolPaths(symbols));
+    const last = plain.at(-1);
+    const indexed = hasImpl && last !== undefined ? paths.withLast(last) : paths.withPath(segments.slice(0, firstMade));
+    const found = [...this.madeAmong(indexed, path, segments, rest)];
+    yield* found;
+    if (found.length > 0 || !hasImpl) return;
+    // A v0 symbol of a method begins with the path of its impl: only a search through the names finds it.
     for (const fragment of [mangledFragment(segments.slice(0, firstMade)), rest[0]]) {
       if (fragment === undefined) return;
-      let tried = 0;
+      const searched = [...this.madeAmong(symbols.containing(fragment), path, segments, rest)];
+      yield* searched;
+      if (searched.length > 0) return;
+    }
+  }
+
+  /** Of these symbols, those that debug info calls so. Symbols with as many closures as the path are asked first: each costs a look at its unit. */
+  private *madeAmong(
+    indexes: Iterable<number>,
+    path: string,
+    segments: readonly string[],
+    rest: readonly string[],
+  ): IterableIterator<FunctionInfo> {
+    const { symbols } = this;
+    if (symbols === undefined) return;
+    const closures = segments.filter((segment) => /^\{(?:async_|closure#|coroutine|gen_)/.test(segment)).length;
+    const likely: number[] = [];
+    const others: number[] = [];
+    for (const index of indexes) {
+      if (likely.length + others.length >= madeCandidates) break;
+      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
+      const name = symbols.name(index);
+      if (!rest.every((each) => name.includes(each))) continue;
+      (name.split(legacyClosure).length - 1 === closures ? likely : others).push(index);
+    }
+    for (const candidates of [likely, others]) {
       let any = false;
-      for (const index of symbols.containing(fragment)) {
-        if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
-        const name = symbols.name(index);
-        if (!rest.every((each) => name.includes(each))) continue;
-        if (++tried > madeCandidates) break;
+      for (const index of candidates) {
         const found = this.functionAt(symbols.value(index));
         if (found === undefined || withoutArguments(found.name) !== path) continue;
         any = true;
@@ -295,7 +338,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
 
   localsAt(at: LinkAddress): readonly LocalVariable[] {
     const { dwarf, types } = this;
-    const found = dwarf === undefined ? undefined : functionAt(dwarf, at);
+    const found = this.dwarfFunctionAt(at);
     if (dwarf === undefined || types === undefined || found === undefined) return [];
     const { unit } = found;
     const scopes = scopesAt(unit, offsetOf(found.function.id) - unit.offset, at);
@@ -333,7 +376,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private staticAt(at: LinkAddress): { readonly start: LinkAddress; readonly variable: DwarfVariable } | undefined {
     const { dwarf } = this;
     if (dwarf === undefined) return undefined;
-    for (const unit of dwarf.unitsAt(at)) {
+    for (const unit of dwarf.unitsWithDataAt(at)) {
       const { starts, ids } = staticsOf(dwarf, unit);
       const place = lastNotAbove(starts, at);
       const start = starts[place];
@@ -349,7 +392,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   vtableAt(at: LinkAddress): VtableInfo | undefined {
     const { dwarf } = this;
     if (dwarf === undefined) return undefined;
-    for (const unit of dwarf.unitsAt(at)) {
+    for (const unit of dwarf.unitsWithDataAt(at)) {
       const { starts, ids } = staticsOf(dwarf, unit);
       const place = lastNotAbove(starts, at);
       if (starts[place] !== at) continue;
@@ -443,7 +486,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
     const index = symbols?.find(at) ?? -1;
     if (symbols !== undefined && index >= 0)
       return { name: demangle(symbols.name(index)), offset: at - symbols.value(index) };
-    const found = this.dwarf === undefined ? undefined : functionAt(this.dwarf, at)?.function;
+    const found = this.dwarfFunctionAt(at)?.function;
     return found === undefined ? undefined : { name: found.name, offset: at - found.low };
   }
 

@@ -12,6 +12,7 @@ import { noName } from "./strings";
 import { InfoSpace, WeightedCache } from "./unit";
 import type { DwarfContext, Unit } from "./unit";
 import { UnitMap } from "./unit-map";
+import { StaticsOfUnits } from "./variables";
 import { buildUnitTable, codeRanges, entryKind } from "./unit-table";
 import type { UnitTable } from "./unit-table";
 import type { SourcePosition } from "../type-model";
@@ -38,6 +39,7 @@ export class Dwarf {
   private readonly files = new WeightedCache<string, LineFiles | "none">(5000);
   private readonly lines = new WeightedCache<string, LineTable | "none">(heldLines);
   private knownMap: UnitMap | undefined;
+  private untoldStatics: StaticsOfUnits | undefined;
   readonly main: InfoSpace;
   /** Finds the split unit of a skeleton. */
   splitUnit: (skeleton: Unit) => Unit | undefined = () => undefined;
@@ -81,9 +83,17 @@ export class Dwarf {
     for (const unit of this.knownMap.unitsAt(address)) yield this.full(unit);
   }
 
-  get addressesAreComplete(): boolean {
-    this.knownMap ??= new UnitMap(this.main);
-    return this.knownMap.isComplete;
+  /** The same for data. Where rustc's units are not in `.debug_aranges`, all of those are candidates, one of which has a static there. */
+  *unitsWithDataAt(address: number): IterableIterator<Unit> {
+    let any = false;
+    for (const unit of this.unitsAt(address)) {
+      any = true;
+      yield unit;
+    }
+    if (any || this.knownMap === undefined || this.knownMap.untold.length === 0) return;
+    this.untoldStatics ??= new StaticsOfUnits(this, this.knownMap.untold);
+    const unit = this.untoldStatics.unitAt(address);
+    if (unit !== undefined) yield unit;
   }
 
   unitOf(id: number): Unit | undefined {

@@ -3,6 +3,7 @@ import type { FunctionInfo } from "../module-symbols";
 import type { SourcePosition, TypeRef } from "../type-model";
 import { at, tag } from "./constants";
 import type { Dwarf } from "./dwarf";
+import { lastSegment, withoutArguments } from "./paths";
 import type { Unit } from "./unit";
 
 /** A function of the debug information, and where its DIE is. */
@@ -15,10 +16,22 @@ export class DwarfFunction implements FunctionInfo {
     readonly id: number,
     readonly low: LinkAddress,
     readonly high: LinkAddress,
+    /** Path of the symbol at `low` without arguments, for builds whose debug information has no namespaces. */
+    private readonly symbolPath?: (low: LinkAddress) => string | undefined,
   ) {}
 
   get name(): string {
-    return (this.knownName ??= this.dwarf.qualifiedName(this.id) ?? this.linkageName ?? "?");
+    return (this.knownName ??= this.makeName());
+  }
+
+  private makeName(): string {
+    const name = this.dwarf.qualifiedName(this.id);
+    if (name === undefined) return this.linkageName ?? "?";
+    // Line-tables-only builds tell "poll<F, S>", the symbol "tokio::runtime::task::raw::poll": together they tell all.
+    const own = lastSegment(name);
+    const path = own === name ? this.symbolPath?.(this.low) : undefined;
+    const isSame = path !== undefined && lastSegment(path) === withoutArguments(own);
+    return isSame ? `${path.slice(0, path.length - withoutArguments(own).length)}${own}` : name;
   }
 
   get linkageName(): string | undefined {
@@ -57,13 +70,17 @@ export function typeArgumentsOf(
 export function functionAt(
   dwarf: Dwarf,
   address: LinkAddress,
+  symbolPath?: (low: LinkAddress) => string | undefined,
 ): { readonly unit: Unit; readonly function: DwarfFunction } | undefined {
   for (const unit of dwarf.unitsAt(address)) {
     const table = dwarf.table(unit);
     const found = table.functionAt(address);
     if (found === undefined) continue;
     const id = unit.dieId(table.positions[found.entry] ?? 0);
-    return { unit, function: new DwarfFunction(dwarf, id, found.low as LinkAddress, found.high as LinkAddress) };
+    return {
+      unit,
+      function: new DwarfFunction(dwarf, id, found.low as LinkAddress, found.high as LinkAddress, symbolPath),
+    };
   }
   return undefined;
 }

@@ -17,8 +17,8 @@ export class UnitMap {
   private readonly ends: Float64Array;
   private readonly owners: Int32Array;
   private readonly units: readonly Unit[];
-  /** Every unit is in `.debug_aranges`, which (as LLVM writes it) tells of data too: what is not found is not there. */
-  readonly isComplete: boolean;
+  /** Units of rustc that are not in `.debug_aranges`. It tells of data too, a unit's own ranges only of code. */
+  readonly untold: readonly Unit[];
 
   constructor(space: InfoSpace) {
     this.units = space.units;
@@ -37,11 +37,13 @@ export class UnitMap {
       }
     };
     readAranges(space, told, add);
+    const untold: Unit[] = [];
     for (const unit of space.units) {
       if (told.has(unit.index)) continue;
+      if (unit.root.producer?.includes("rustc") === true) untold.push(unit);
       for (const { low, high } of unitRanges(unit)) if (low > 1) add(low, high, unit.index);
     }
-    this.isComplete = told.size === space.units.length;
+    this.untold = untold;
     const order = Uint32Array.from(lows, (_, index) => index).sort((a, b) => (lows[a] ?? 0) - (lows[b] ?? 0));
     this.starts = Float64Array.from(order, (index) => lows[index] ?? 0);
     this.ends = Float64Array.from(order, (index) => highs[index] ?? 0);

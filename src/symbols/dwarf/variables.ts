@@ -1,5 +1,6 @@
 import type { LinkAddress } from "../../base/brand";
 import { Cursor } from "../../bytes/cursor";
+import { lastNotAbove } from "../../bytes/range-map";
 import type { SourcePosition, TypeRef } from "../type-model";
 import { at } from "./constants";
 import { Die } from "./die";
@@ -111,6 +112,25 @@ export function staticsOf(dwarf: Dwarf, unit: Unit): UnitStatics {
   known = { starts: Float64Array.from(found, (each) => each.at), ids: Float64Array.from(found, (each) => each.id) };
   statics.set(unit, known);
   return known;
+}
+
+/** Which of these units has a static that starts at or before an address, the nearest: found by a pass over all of them, once. */
+export class StaticsOfUnits {
+  private readonly starts: Float64Array;
+  private readonly owners: readonly Unit[];
+
+  constructor(dwarf: Dwarf, units: readonly Unit[]) {
+    const all: { readonly at: number; readonly unit: Unit }[] = [];
+    for (const unit of units)
+      for (const at of staticsOf(dwarf, dwarf.full(unit)).starts) all.push({ at, unit: dwarf.full(unit) });
+    all.sort((a, b) => a.at - b.at);
+    this.starts = Float64Array.from(all, (each) => each.at);
+    this.owners = all.map((each) => each.unit);
+  }
+
+  unitAt(address: number): Unit | undefined {
+    return this.owners[lastNotAbove(this.starts, address)];
+  }
 }
 
 /** Variables of a unit whose path satisfies the test. */
