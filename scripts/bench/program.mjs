@@ -6,7 +6,7 @@ import { join } from "node:path";
 export const sizes = {
   small: { futures: 30, tasksOfEach: 3, heapMiB: 64 },
   medium: { futures: 120, tasksOfEach: 8, heapMiB: 256 },
-  large: { futures: 1000, tasksOfEach: 5, heapMiB: 1024 },
+  large: { futures: 2800, tasksOfEach: 2, heapMiB: 1024 },
   tasks100k: { futures: 60, tasksOfEach: 1700, heapMiB: 64 },
 };
 

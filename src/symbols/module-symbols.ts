@@ -23,9 +23,10 @@ export interface ModuleSymbols {
   lineRows(low: LinkAddress, high: LinkAddress): readonly LineRow[];
   /**
    * Functions whose path without generic arguments and hash equals `path` ("tokio::runtime::task::raw::poll"): each instance once, by start address.
-   * Cheap where a symbol table exists: no debug info is read before `typeArguments` is asked.
+   * Cheap where a symbol table exists: no debug info is read before `typeArguments` is asked. `near`: a type beside which the function is
+   * expected (a coroutine's own type, a closure's environment); when it is there, only the instances of that unit are returned.
    */
-  functionsNamed(path: string): readonly FunctionInfo[];
+  functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[];
   /** Variables and parameters visible at `at`, innermost inline scope first. */
   localsAt(at: LinkAddress): readonly LocalVariable[];
 
@@ -58,8 +59,12 @@ export interface ModuleSymbols {
   unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined;
 
   // --- image
-  /** Size and alignment of the block of thread-locals (ELF PT_TLS). Absent where the module has none or the file is not at hand. */
-  readonly threadLocals?: { readonly size: number; readonly align: number } | undefined;
+  /**
+   * Size and alignment of the block of thread-locals (ELF PT_TLS). Absent where the module has none or the file is not at hand.
+   * `indexAt` (PE): where the loader keeps the place of the module's block in each thread's table of blocks.
+   */
+  readonly threadLocals?:
+    { readonly size: number; readonly align: number; readonly indexAt?: LinkAddress } | undefined;
   /**
    * Each word of the image that the loader sets to load bias + `target`, from the file's relocations: what vtables hold where the dump
    * left out the relocated pages. Absent where the format has no such thing.

@@ -22,7 +22,8 @@ export class ElfSymbols {
 
   constructor(
     table: Uint8Array,
-    private readonly strings: Uint8Array,
+    /** The string table that names point into. */
+    readonly strings: Uint8Array,
   ) {
     const count = Math.floor(table.length / entrySize);
     this.count = count;
@@ -58,6 +59,11 @@ export class ElfSymbols {
   /** False for imports: their value says nothing. */
   isDefined(index: number): boolean {
     return (this.sectionIndexes[index] ?? 0) !== 0;
+  }
+
+  /** Where the name begins in `strings`. */
+  nameOffset(index: number): number {
+    return this.nameOffsets[index] ?? 0;
   }
 
   nameBytes(index: number): Uint8Array {
