@@ -187,3 +187,113 @@ export interface GroupAnswer {
   readonly location?: Location;
 }
 export type Grouping = "none" | "state" | "future" | "await" | "resource" | "executor" | "chain";
+
+// --- what is waited for
+
+/** Something that tasks wait for, with who has it and who waits. */
+export interface WaitResourceAnswer {
+  /** Unique in the dump: "mutex 0x..", "task 58", "timer". */
+  readonly key: string;
+  /** "mutex", "rwlock", "semaphore", "channel", "task", "timer", "io", ... */
+  readonly kind: string;
+  /** Waits that share no object, as all timers, are one resource without an address. */
+  readonly address?: Hex;
+  /** "mutex 0x..dba0", "task 58 (server::credit)", "timers". */
+  readonly text: string;
+  /** Its own numbers: "0 permits free", "3 of 3 queued, 1 sender". */
+  readonly detail?: string;
+  readonly holders: readonly HolderAnswer[];
+  /** In the order in which they will be served where that is known (`ordered`). */
+  readonly waiters: readonly WaiterAnswer[];
+  readonly ordered: boolean;
+  /** Kinds of the verdicts that are about it. */
+  readonly marks: readonly string[];
+  /** It lies on the circle of a deadlock. */
+  readonly cycle: boolean;
+  /** Of who holds it. */
+  readonly evidence: EvidenceAnswer;
+}
+
+/** The code that a wait or a hold is in: a function, and the line where that one is suspended. */
+export interface PlaceAnswer {
+  readonly name: string;
+  readonly location?: Location;
+  /** Its number in the await chain, depth first, root 0. */
+  readonly frame?: number;
+}
+
+export type HolderRole =
+  | "holds"
+  /** One of several who may: a guard that was dropped or moved leaves its bytes. */
+  | "may hold"
+  | "sends"
+  | "receives"
+  /** Keeps a place in the channel that it has reserved. */
+  | "has a place"
+  /** It is the task that is waited for, or one of the set. */
+  | "runs";
+
+export interface HolderAnswer {
+  readonly role: HolderRole;
+  readonly task: TaskId;
+  readonly future: string;
+  /** The OS thread that polls it now. */
+  readonly thread?: number;
+  /** The local that keeps the guard, or the channel's end. */
+  readonly local?: string;
+  readonly at?: PlaceAnswer;
+  readonly evidence: EvidenceAnswer;
+}
+
+export interface WaiterAnswer {
+  readonly task: TaskId;
+  readonly future: string;
+  readonly state: TaskSummary["state"];
+  readonly thread?: number;
+  /** In the queue, from 1. */
+  readonly position?: number;
+  /** "to read", "3 permits", "a message"; the whole wait where waits of a kind are one resource. */
+  readonly wants?: string;
+  /** Queued by a future that the task does not poll. */
+  readonly idle?: boolean;
+  readonly at?: PlaceAnswer;
+  readonly evidence: EvidenceAnswer;
+}
+
+/** Who waits for whom, as far as it is known. */
+export interface WaitGraphAnswer {
+  readonly nodes: readonly GraphNode[];
+  readonly edges: readonly GraphEdge[];
+  /** What is not drawn. */
+  readonly left: {
+    /** Tasks that wait only for a timer, for I/O or the like, and that nobody waits for. */
+    readonly alone: number;
+    /** Nodes that would be too many to read. */
+    readonly beyond: number;
+  };
+}
+
+export interface GraphNode {
+  readonly id: string;
+  readonly kind: "task" | "thread" | "lock" | "channel" | "event" | "timer" | "io" | "nothing" | "more";
+  readonly label: string;
+  readonly detail?: string;
+  readonly task?: TaskId;
+  readonly thread?: number;
+  readonly location?: Location;
+  readonly marks: readonly string[];
+  readonly cycle: boolean;
+}
+
+export type GraphRelation =
+  "waits for" | "held by" | "may be held by" | "sent by" | "received by" | "has a place for" | "is" | "polled by";
+
+export interface GraphEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly relation: GraphRelation;
+  /** "1st in the queue", "to read", "guard `from`". */
+  readonly text?: string;
+  readonly cycle: boolean;
+  readonly evidence: EvidenceAnswer;
+}

@@ -2,8 +2,13 @@ import { awaitTree, createChainContext } from "../async/chains/await-tree";
 import type { ChainContext } from "../async/chains/await-tree";
 import { analyse } from "../async/analysis/analyse";
 import type { Analysis } from "../async/analysis/analyse";
+import { channelEnds } from "../async/analysis/channel-ends";
+import type { ChannelEnd, ChannelEnds } from "../async/analysis/channel-ends";
+import { factsOfTree } from "../async/analysis/holders";
+import type { TaskFacts } from "../async/analysis/model";
 import { findTasks } from "../async/find-tasks";
 import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../async/model";
+import type { Address } from "../base/brand";
 import type { Problem } from "../base/problem";
 import type { Work } from "../base/work";
 import { displayName } from "../rust/names";
@@ -18,6 +23,7 @@ export class AsyncSide {
   private context: ChainContext | undefined;
   private analysed: Analysis | undefined;
   private list: readonly ListedTask[] | undefined;
+  private channels: ChannelEnds | undefined;
   private readonly chains = new Map<TaskKey, AwaitNode | undefined>();
   private byThread = new Map<number, Task>();
 
@@ -76,6 +82,28 @@ export class AsyncSide {
     return this.analysed;
   }
 
+  /** Whose saved locals keep which end of which channel: a search of all locals, made when it is first asked for. */
+  *ends(): Work<ChannelEnds> {
+    if (this.channels !== undefined) return this.channels;
+    const { chains } = yield* this.analysis();
+    const world = yield* this.world();
+    const receivers = new Map<Address, ChannelEnd[]>();
+    const senders = new Map<Address, ChannelEnd[]>();
+    for (let start = 0; start < world.tasks.length; start += 64) {
+      const facts: TaskFacts[] = [];
+      for (const task of world.tasks.slice(start, start + 64)) {
+        const chain = task.state === "running" ? undefined : chains.get(task.key);
+        if (chain !== undefined) facts.push(factsOfTree(task, chain));
+      }
+      const found = channelEnds(this.context!, facts);
+      merge(receivers, found.receivers);
+      merge(senders, found.senders);
+      yield { message: "Looking for the ends of channels", fraction: start / world.tasks.length };
+    }
+    this.channels = { receivers, senders };
+    return this.channels;
+  }
+
   *listed(): Work<readonly ListedTask[]> {
     if (this.list !== undefined) return this.list;
     yield* this.analysis();
@@ -92,5 +120,13 @@ export class AsyncSide {
     }
     this.list = list;
     return list;
+  }
+}
+
+function merge(into: Map<Address, ChannelEnd[]>, from: ReadonlyMap<Address, readonly ChannelEnd[]>): void {
+  for (const [address, ends] of from) {
+    const list = into.get(address);
+    if (list === undefined) into.set(address, [...ends]);
+    else list.push(...ends);
   }
 }

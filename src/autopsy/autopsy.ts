@@ -15,12 +15,15 @@ import type {
   FrameAnswer,
   Location,
   ModuleAnswer,
+  PlaceAnswer,
   ProblemAnswer,
   Report,
   TaskAnswer,
   TaskSummary,
   ThreadAnswer,
   VerdictAnswer,
+  WaitGraphAnswer,
+  WaitResourceAnswer,
 } from "./answers";
 import { awaitAnswer } from "./await-answer";
 import { crashAnswer } from "./crash";
@@ -31,6 +34,8 @@ import { mapPath } from "./source-map";
 import type { SourceMap } from "./source-map";
 import type { ListedTask } from "./task-groups";
 import { dumpVerdicts } from "./verdicts";
+import { waitGraph } from "./wait-graph";
+import { waitResources } from "./wait-resources";
 
 /** Threads whose stacks a report unwinds; a dump with more says so. */
 const threadLimit = 2000;
@@ -44,6 +49,7 @@ export class Autopsy {
   private readonly stacks = new Map<number, Stack>();
   private readonly async: AsyncSide;
   private verdictList: readonly VerdictAnswer[] | undefined;
+  private resourceList: readonly WaitResourceAnswer[] | undefined;
 
   constructor(
     readonly program: Program,
@@ -172,6 +178,43 @@ export class Autopsy {
   *taskAnswer(task: Task): Work<TaskAnswer> {
     const chain = yield* this.chain(task);
     return { ...this.taskSummary(task), awaits: chain === undefined ? null : this.mappedChain(awaitAnswer(chain)) };
+  }
+
+  // --- what tasks wait for
+
+  /** Everything that tasks wait for or hold, with who has it and who waits; what is wrong first. */
+  *waits(): Work<readonly WaitResourceAnswer[]> {
+    if (this.resourceList !== undefined) return this.resourceList;
+    const verdicts = yield* this.verdicts();
+    const tasks = yield* this.listedTasks();
+    const analysis = yield* this.async.analysis();
+    const ends = yield* this.async.ends();
+    const threadPlace = (id: number): PlaceAnswer | undefined => {
+      const thread = this.thread(id);
+      const frame = thread === undefined ? undefined : this.threadFrames(thread).find((each) => each.runtime !== true);
+      if (frame === undefined) return undefined;
+      const { file, line } = frame;
+      return {
+        name: frame.function,
+        ...(file === undefined || line === undefined ? {} : { location: { file, line } }),
+      };
+    };
+    this.resourceList = waitResources({
+      tasks,
+      analysis,
+      ends,
+      verdicts,
+      threadPlace,
+      location: (at) => this.location(at),
+    });
+    return this.resourceList;
+  }
+
+  /** Who waits for whom, as a picture of bounded size. */
+  *waitGraph(): Work<WaitGraphAnswer> {
+    const resources = yield* this.waits();
+    const verdicts = yield* this.verdicts();
+    return waitGraph({ resources, verdicts, threadRole: (thread) => this.async.threadRole(thread) });
   }
 
   *executors(): Work<readonly ExecutorAnswer[]> {

@@ -1,0 +1,386 @@
+import type {
+  EvidenceAnswer,
+  GraphEdge,
+  GraphNode,
+  GraphRelation,
+  HolderRole,
+  PlaceAnswer,
+  VerdictAnswer,
+  WaiterAnswer,
+  WaitGraphAnswer,
+  WaitResourceAnswer,
+} from "./answers";
+import { counted, nodeKind } from "./wait-kinds";
+import { deadlockCircles, resourceId } from "./wait-resources";
+
+/** More nodes than this nobody reads, and their layout takes seconds. */
+export const graphLimit = 400;
+/** Tasks with no other part in the picture that are drawn at one resource; the rest of them is one node. */
+const alikeLimit = 12;
+/** Timers, sockets and the like that are drawn at one task. */
+const ownLimit = 4;
+
+export interface GraphSources {
+  readonly resources: readonly WaitResourceAnswer[];
+  readonly verdicts: readonly VerdictAnswer[];
+  /** What an OS thread does, in async words. */
+  readonly threadRole: (thread: number) => string | undefined;
+  readonly limit?: number;
+}
+
+/** A task as the resources tell of it. */
+interface Person {
+  readonly key: string;
+  readonly future: string;
+  thread: number | undefined;
+  at: PlaceAnswer | undefined;
+  readonly marks: Set<string>;
+  /** Shared resources that it waits for, or has. */
+  readonly waits: WaitResourceAnswer[];
+  readonly has: WaitResourceAnswer[];
+  /** What it waits for alone: timers, sockets, nothing. */
+  readonly own: { readonly resource: WaitResourceAnswer; readonly waiter: WaiterAnswer }[];
+}
+
+interface Component {
+  readonly people: Person[];
+  readonly resources: WaitResourceAnswer[];
+  urgency: number;
+}
+
+/**
+ * Who waits for whom, as a picture: deadlocks first, then what the verdicts name, then the largest groups, up to a bound. Tasks that have nothing to do with
+ * another one are counted and not drawn.
+ */
+export function waitGraph(sources: GraphSources): WaitGraphAnswer {
+  const people = peopleOf(sources);
+  const circles = deadlockCircles(sources.resources, sources.verdicts);
+  const onCircle = (id: string): boolean => circles.some((circle) => circle.has(id));
+  const components = componentsOf(people, onCircle);
+  const drawing = new Drawing(sources, circles);
+  const limit = sources.limit ?? graphLimit;
+  let alone = 0;
+  let beyond = 0;
+  for (const component of components) {
+    const [first] = component.people;
+    if (
+      component.urgency === 0 &&
+      component.people.length === 1 &&
+      first?.has.every((each) => each.waiters.length === 0)
+    ) {
+      alone++;
+      continue;
+    }
+    beyond += drawing.add(component, limit);
+  }
+  return { nodes: drawing.nodes(), edges: drawing.edges, left: { alone, beyond } };
+}
+
+const isShared = (resource: WaitResourceAnswer): boolean =>
+  resource.address !== undefined || resource.kind === "task" || resource.holders.length > 0;
+
+function peopleOf({ resources, verdicts }: GraphSources): Map<string, Person> {
+  const people = new Map<string, Person>();
+  const person = (key: string, future: string): Person => {
+    let found = people.get(key);
+    if (found === undefined) {
+      found = { key, future, thread: undefined, at: undefined, marks: new Set(), waits: [], has: [], own: [] };
+      people.set(key, found);
+    }
+    return found;
+  };
+  for (const resource of resources) {
+    const shared = isShared(resource);
+    for (const waiter of resource.waiters) {
+      const found = person(waiter.task, waiter.future);
+      found.at ??= waiter.at;
+      found.thread ??= waiter.thread;
+      if (!shared) found.own.push({ resource, waiter });
+      else if (!found.waits.includes(resource)) found.waits.push(resource);
+    }
+    for (const holder of resource.holders) {
+      const found = person(holder.task, holder.future);
+      found.at ??= holder.at;
+      found.thread ??= holder.thread;
+      if (!found.has.includes(resource)) found.has.push(resource);
+    }
+  }
+  for (const verdict of verdicts) for (const key of verdict.tasks) people.get(key)?.marks.add(verdict.kind);
+  return people;
+}
+
+/** People who have to do with each other through a resource that somebody waits for. Most urgent first, then largest. */
+function componentsOf(people: ReadonlyMap<string, Person>, onCircle: (id: string) => boolean): Component[] {
+  const seen = new Set<string>();
+  const components: Component[] = [];
+  const byResource = new Map<WaitResourceAnswer, Person[]>();
+  for (const each of people.values())
+    for (const resource of new Set([...each.waits, ...each.has])) {
+      const list = byResource.get(resource);
+      if (list === undefined) byResource.set(resource, [each]);
+      else list.push(each);
+    }
+  for (const start of people.values()) {
+    if (seen.has(start.key)) continue;
+    seen.add(start.key);
+    const component: Component = { people: [start], resources: [], urgency: 0 };
+    const resources = new Set<WaitResourceAnswer>();
+    for (const at of component.people) {
+      if (onCircle(`task ${at.key}`)) component.urgency = 2;
+      else if (at.marks.size > 0) component.urgency = Math.max(component.urgency, 1);
+      for (const resource of [...at.waits, ...at.has]) {
+        if (resources.has(resource) || resource.waiters.length === 0) continue;
+        resources.add(resource);
+        component.resources.push(resource);
+        for (const other of byResource.get(resource) ?? [])
+          if (!seen.has(other.key)) {
+            seen.add(other.key);
+            component.people.push(other);
+          }
+      }
+    }
+    components.push(component);
+  }
+  return components.sort((a, b) => b.urgency - a.urgency || b.people.length - a.people.length);
+}
+
+const relations: Readonly<Record<HolderRole, GraphRelation>> = {
+  holds: "held by",
+  "may hold": "may be held by",
+  sends: "sent by",
+  receives: "received by",
+  "has a place": "has a place for",
+  runs: "is",
+};
+
+/** Nodes and edges in the order in which they were drawn. */
+class Drawing {
+  private readonly drawn = new Map<string, GraphNode>();
+  private readonly known = new Set<string>();
+  private readonly joins = new Set<string>();
+  readonly edges: GraphEdge[] = [];
+
+  constructor(
+    private readonly sources: GraphSources,
+    private readonly circles: readonly ReadonlySet<string>[],
+  ) {}
+
+  nodes(): readonly GraphNode[] {
+    return [...this.drawn.values()];
+  }
+
+  /** Draws as much of it as the bound leaves. @returns how many tasks and resources were left out */
+  add(component: Component, limit: number): number {
+    const inside = new Map(component.people.map((each) => [each.key, each]));
+    let left = 0;
+    // Those on the circle first, so that a bound never cuts it.
+    const order = [...component.resources].sort(
+      (a, b) => Number(b.cycle) - Number(a.cycle) || b.marks.length - a.marks.length,
+    );
+    for (const each of component.people) if (component.resources.length === 0) left += this.person(each, limit);
+    for (const resource of order) {
+      if (resource.kind === "task") {
+        left += this.joined(resource, inside, limit);
+        continue;
+      }
+      if (!this.node(resourceNode(resource), limit)) {
+        left++;
+        continue;
+      }
+      left += this.waiters(resource, inside, limit) + this.holders(resource, inside, limit);
+    }
+    return left;
+  }
+
+  private waiters(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): number {
+    const id = resourceId(resource);
+    let left = 0;
+    let plain = 0;
+    let more = 0;
+    for (const waiter of resource.waiters) {
+      const person = inside.get(waiter.task);
+      if (person === undefined) continue;
+      if (isPlain(person, resource) && !this.isOnCircle(person) && ++plain > alikeLimit) {
+        more++;
+        continue;
+      }
+      left += this.person(person, limit);
+      this.edge(`task ${person.key}`, id, "waits for", waitText(waiter), waiter.evidence);
+    }
+    if (more > 0) left += this.more(id, more, "wait for it", "waits for", resource, limit);
+    return left;
+  }
+
+  private holders(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): number {
+    const id = resourceId(resource);
+    let left = 0;
+    let plain = 0;
+    let more = 0;
+    for (const holder of resource.holders) {
+      const person = inside.get(holder.task);
+      if (person === undefined) continue;
+      if (isPlain(person, resource) && !this.isOnCircle(person) && ++plain > alikeLimit) {
+        more++;
+        continue;
+      }
+      left += this.person(person, limit);
+      const text = holder.local === undefined ? undefined : holder.local;
+      this.edge(id, `task ${person.key}`, relations[holder.role], text, holder.evidence);
+    }
+    const role = resource.holders[0]?.role;
+    if (more > 0) left += this.more(id, more, "have it", relations[role ?? "holds"], resource, limit);
+    return left;
+  }
+
+  /** A task that is waited for is its own node. */
+  private joined(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): number {
+    const target = inside.get(resource.holders[0]?.task ?? "");
+    if (target === undefined) return 0;
+    let left = this.person(target, limit);
+    for (const waiter of resource.waiters) {
+      const person = inside.get(waiter.task);
+      if (person === undefined) continue;
+      left += this.person(person, limit);
+      this.edge(
+        `task ${person.key}`,
+        `task ${target.key}`,
+        "waits for",
+        "its end",
+        waiter.evidence,
+        resourceId(resource),
+      );
+    }
+    return left;
+  }
+
+  private more(
+    id: string,
+    count: number,
+    doing: string,
+    relation: GraphRelation,
+    resource: WaitResourceAnswer,
+    limit: number,
+  ): number {
+    const more = `more ${relation} ${id}`;
+    const label = `${counted(count, "more task")}`;
+    if (!this.node({ id: more, kind: "more", label, detail: doing, marks: [], cycle: false }, limit)) return count;
+    if (relation === "waits for") this.edge(more, id, relation, undefined, resource.evidence);
+    else this.edge(id, more, relation, undefined, resource.evidence);
+    return 0;
+  }
+
+  /** @returns 1 where it was left out, each person once */
+  private person(person: Person, limit: number): number {
+    const id = `task ${person.key}`;
+    if (this.known.has(id)) return 0;
+    this.known.add(id);
+    const { location, name } = person.at ?? {};
+    const drawn = this.node(
+      {
+        id,
+        kind: "task",
+        label: person.key.startsWith("block_on") ? "root of block_on" : `task ${person.key}`,
+        detail: name ?? person.future,
+        task: person.key,
+        ...(person.thread === undefined ? {} : { thread: person.thread }),
+        ...(location === undefined ? {} : { location }),
+        marks: [...person.marks],
+        cycle: this.isOnCircle(person),
+      },
+      limit,
+    );
+    if (!drawn) return 1;
+    for (const [index, { resource, waiter }] of person.own.slice(0, ownLimit).entries()) {
+      const own = `own ${String(index)} ${id}`;
+      const kind = nodeKind(resource.kind);
+      const label =
+        kind === "nothing" && resource.kind === "never" ? "nothing: pending()" : (waiter.wants ?? resource.text);
+      if (this.node({ id: own, kind, label, marks: [], cycle: false }, limit))
+        this.edge(id, own, "waits for", undefined, waiter.evidence);
+    }
+    const { thread } = person;
+    const role = thread === undefined ? undefined : this.sources.threadRole(thread);
+    if (thread !== undefined && role !== undefined) {
+      const threadId = `thread ${String(thread)}`;
+      const node: GraphNode = {
+        id: threadId,
+        kind: "thread",
+        label: threadId,
+        detail: role,
+        thread,
+        marks: [],
+        cycle: false,
+      };
+      if (this.node(node, limit))
+        this.edge(id, threadId, "polled by", undefined, {
+          grade: "verified",
+          why: "the thread's stack is inside of its poll",
+        });
+    }
+    return 0;
+  }
+
+  private isOnCircle(person: Person): boolean {
+    return this.circles.some((circle) => circle.has(`task ${person.key}`));
+  }
+
+  private node(node: GraphNode, limit: number): boolean {
+    if (this.drawn.has(node.id)) return true;
+    if (this.drawn.size >= limit) return false;
+    this.drawn.set(node.id, node);
+    return true;
+  }
+
+  /** @param via the resource that the edge stands for, where it has no node of its own */
+  private edge(
+    from: string,
+    to: string,
+    relation: GraphRelation,
+    text: string | undefined,
+    evidence: EvidenceAnswer,
+    via?: string,
+  ): void {
+    if (!this.drawn.has(from) || !this.drawn.has(to)) return;
+    const key = `${from}
+${to}
+${relation}`;
+    if (this.joins.has(key)) return;
+    this.joins.add(key);
+    const cycle = this.circles.some(
+      (circle) => circle.has(from) && circle.has(to) && (via === undefined || circle.has(via)),
+    );
+    this.edges.push({ from, to, relation, ...(text === undefined ? {} : { text }), cycle, evidence });
+  }
+}
+
+/** It has to do with this resource only, and nothing else is wrong with it. */
+const isPlain = (person: Person, resource: WaitResourceAnswer): boolean =>
+  person.waits.length + person.has.filter((each) => each.waiters.length > 0).length <= 1 &&
+  [...person.marks].every((mark) => mark === "herd" || resource.marks.includes(mark));
+
+function waitText(waiter: WaiterAnswer): string | undefined {
+  const parts = [
+    waiter.position === undefined ? undefined : `${ordinal(waiter.position)} in the queue`,
+    waiter.wants,
+    waiter.idle === true ? "in a future that is not polled" : undefined,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
+export function ordinal(position: number): string {
+  const tens = position % 100;
+  const ending = tens >= 11 && tens <= 13 ? "th" : (["th", "st", "nd", "rd"][position % 10] ?? "th");
+  return `${String(position)}${ending}`;
+}
+
+function resourceNode(resource: WaitResourceAnswer): GraphNode {
+  const kind = nodeKind(resource.kind);
+  return {
+    id: resourceId(resource),
+    kind,
+    label: resource.text,
+    ...(resource.detail === undefined ? {} : { detail: resource.detail }),
+    marks: resource.marks,
+    cycle: resource.cycle,
+  };
+}
