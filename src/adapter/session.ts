@@ -3,7 +3,7 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import { Cancelled } from "../base/work";
 import { errorBody, UserError } from "./errors";
 import { createHandlers } from "./handlers";
-import type { RequestContext } from "./handlers";
+import type { RequestContext } from "./handlers/handler";
 import { DumpSession } from "./dump-session";
 
 /**

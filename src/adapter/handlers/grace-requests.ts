@@ -8,7 +8,7 @@ import { reportText } from "../../report/render";
 import type { Work } from "../../base/work";
 import type { DumpSession } from "../dump-session";
 import { taskFrames } from "../task-frames";
-import type { Handler, RequestContext } from "./index";
+import type { Handler, RequestContext } from "./handler";
 
 type Arguments<Name extends keyof GraceRequests> = GraceRequests[Name]["arguments"];
 type Body<Name extends keyof GraceRequests> = GraceRequests[Name]["body"];

@@ -2,7 +2,7 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { GraceLaunchArguments } from "../../protocol/requests";
 import type { DumpSession } from "../dump-session";
 import { refuseToRun } from "../errors";
-import type { Handler, RequestContext } from "./index";
+import type { Handler, RequestContext } from "./handler";
 
 const capabilities: DebugProtocol.Capabilities = {
   supportsConfigurationDoneRequest: true,

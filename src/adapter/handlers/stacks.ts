@@ -10,7 +10,7 @@ import { UserError } from "../errors";
 import { taskFrames, taskThreadName } from "../task-frames";
 import type { DapThread } from "../thread-table";
 import type { Task } from "../../async/model";
-import type { Handler, RequestContext } from "./index";
+import type { Handler, RequestContext } from "./handler";
 
 export function stackHandlers(session: DumpSession): Record<string, Handler> {
   return {

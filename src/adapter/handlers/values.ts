@@ -10,7 +10,7 @@ import type { Place } from "../../rust/place";
 import type { DumpSession, OpenDump } from "../dump-session";
 import { UserError } from "../errors";
 import { asChild } from "../variable-store";
-import type { Handler } from "./index";
+import type { Handler } from "./handler";
 
 /** A value copied to the clipboard is whole, within reason. */
 const clipboardBudget: Budget = { length: 1_000_000, depth: 32, elements: 100_000 };
