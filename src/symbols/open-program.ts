@@ -10,6 +10,8 @@ import { ElfModuleSymbols } from "./elf-module-symbols";
 import { SymbolFinder } from "./finder";
 import type { ModuleSymbols } from "./module-symbols";
 import { noSymbols } from "./no-symbols";
+import { loadPe } from "./pe/load-pe";
+import { PeFinder } from "./pe/pe-finder";
 import { addRelroBacking } from "./relro-backing";
 import type { LoadedModule, Program, SymbolOptions } from "./program";
 
@@ -32,7 +34,10 @@ export function openProgram(snapshot: Snapshot, options: Partial<SymbolOptions> 
     ...options,
   };
   const finder = new SymbolFinder(snapshot.path, full);
-  const modules = snapshot.modules.map((module, index) => new ProgramModule(index, module, snapshot.memory, finder));
+  const peFinder = new PeFinder(snapshot.path, full);
+  const modules = snapshot.modules.map(
+    (module, index) => new ProgramModule(index, module, snapshot.memory, finder, peFinder, snapshot.os === "windows"),
+  );
   const starts = Float64Array.from(modules, (each) => each.module.base);
   const main = modules.find((each) => each.module.isMain);
   main?.load();
@@ -58,10 +63,12 @@ class ProgramModule implements LoadedModule {
     readonly module: Module,
     private readonly memory: Memory,
     private readonly finder: SymbolFinder,
+    private readonly peFinder: PeFinder,
+    private readonly isWindows: boolean,
   ) {}
 
   load(): Loaded {
-    return (this.loaded ??= this.module.pdb === undefined ? this.loadElf() : this.loadPe());
+    return (this.loaded ??= this.isWindows ? this.loadPe() : this.loadElf());
   }
 
   get symbols(): ModuleSymbols {
@@ -99,9 +106,9 @@ class ProgramModule implements LoadedModule {
     };
   }
 
-  /** The seam for PDB files: a later room of symbols opens them here. Link addresses of a PE are relative to its base. */
+  /** Link addresses of a PE are relative to its base. */
   private loadPe(): Loaded {
-    return { symbols: noSymbols(), bias: this.module.base, files: {}, problems: [] };
+    return { ...loadPe(this.peFinder, this.module, this.memory), bias: this.module.base };
   }
 
   close(): void {
@@ -141,7 +148,7 @@ function addFileBacking(memory: Memory, elf: ElfFile, bias: number): void {
 function lacking(module: Module, symbols: ModuleSymbols, file: string | undefined): Problem[] {
   const name = basename(module.path);
   if (!module.isMain || file === undefined) return [];
-  if (symbols.format !== "dwarf")
+  if (symbols.format !== "dwarf" && symbols.format !== "pdb")
     return [
       {
         where: name,

@@ -26,7 +26,9 @@ export function threadLocalPlace(
  */
 function threadLocalBlock(program: Program, module: LoadedModule, thread: Thread): number | undefined {
   const pointer = thread.threadPointer;
-  if (pointer === undefined || program.snapshot.os !== "linux" || !module.module.isMain) return undefined;
+  if (pointer === undefined || !module.module.isMain) return undefined;
+  if (program.snapshot.os === "windows") return threadLocalBlockOfTeb(program, module, pointer);
+  if (program.snapshot.os !== "linux") return undefined;
   const shape = module.symbols.threadLocals ?? threadLocalsInMemory(program, module);
   if (shape === undefined) return undefined;
   const align = Math.max(1, shape.align);
@@ -34,6 +36,20 @@ function threadLocalBlock(program: Program, module: LoadedModule, thread: Thread
   if (program.snapshot.arch === "aarch64") return pointer + Math.ceil(16 / align) * align;
   return undefined;
 }
+
+/** TEB.ThreadLocalStoragePointer: a table with a block for each module that has thread-locals; the loader numbers the modules. */
+function threadLocalBlockOfTeb(program: Program, module: LoadedModule, teb: number): number | undefined {
+  const { memory } = program.snapshot;
+  const indexAt = module.symbols.threadLocals?.indexAt;
+  if (indexAt === undefined) return undefined;
+  const index = memory.u32((indexAt + module.bias) as Address);
+  const table = memory.pointer((teb + tebThreadLocals) as Address);
+  if (index === undefined || table === undefined || index > mostModules) return undefined;
+  return memory.pointer((table + index * 8) as Address);
+}
+
+const tebThreadLocals = 0x58;
+const mostModules = 4096;
 
 /** PT_TLS from the module's own headers, which are mapped and mostly in the dump. */
 function threadLocalsInMemory(

@@ -160,6 +160,24 @@ export class PeFile {
     return this.directory(directoryIndex.tls);
   }
 
+  /** The template of thread-locals: bytes of a thread's copy, and where the loader keeps the module's number in the table of copies. */
+  get tls(): { readonly size: number; readonly indexRva: number } | undefined {
+    const directory = this.directory(directoryIndex.tls);
+    if (directory === undefined || !this.is64) return undefined;
+    const cursor = new Cursor(this.readAt(directory.rva, 40).slice());
+    const start = cursor.u64();
+    const end = cursor.u64();
+    const index = cursor.u64();
+    cursor.skip(8);
+    const zeros = cursor.u32();
+    if (cursor.failed || end < start) return undefined;
+    let indexRva = index - this.imageBase;
+    // In memory the addresses are those of where the image was loaded, which the header may not tell.
+    const section = this.section(".tls");
+    if (!(indexRva >= 0 && indexRva < this.imageSize) && section !== undefined) indexRva = index - start + section.rva;
+    return indexRva >= 0 && indexRva < this.imageSize ? { size: end - start + zeros, indexRva } : undefined;
+  }
+
   /** The debug directory's CodeView record (RSDS). Absent in windows-gnu builds. */
   get codeView(): CvRecord | undefined {
     if (this.knownCodeView === undefined) this.knownCodeView = this.readCodeView() ?? null;
