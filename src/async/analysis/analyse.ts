@@ -41,7 +41,10 @@ export function* analyse(
   const read = { threads: 0 };
   for (const [index, task] of world.tasks.entries()) {
     const known = chains.get(task.key);
-    const onStack = task.state === "running" ? stackHolds(context, task, known ?? closureNode(task), read) : [];
+    const onStack =
+      task.state === "running" && task.kind !== "worker"
+        ? stackHolds(context, task, known ?? closureNode(task), read)
+        : [];
     const tree = known ?? (onStack.length === 0 ? undefined : closureNode(task));
     if (tree === undefined) continue;
     const facts = factsOfTree(task, tree);

@@ -3,9 +3,8 @@ import type { ChainContext } from "../chains/context";
 import type { AsyncWorld, Executor, Task, TaskKey } from "../model";
 import { kernelWait } from "../threads/blocking";
 import type { KernelWait } from "../threads/blocking";
-import { isSyncLockKind } from "./holders";
+import { isSyncLockKind, lockAround } from "./holders";
 import type { Lock } from "./holders";
-import { lockAround } from "./threads";
 
 /** A thread that is inside a poll, and what the kernel says it waits for. */
 export interface PollingThread {

@@ -7,6 +7,7 @@ import { holdsIn, waitsIn } from "../chains/await-tree";
 import type { AwaitNode, Hold, Task, TaskKey, Wait, WaitKind } from "../model";
 import { semaphoreFacts } from "../waits/tokio/semaphore";
 import type { SemaphoreFacts } from "../waits/tokio/semaphore";
+import { isOnBusyStack, probableHolders } from "./live-stacks";
 import type { PlacedHold, PlacedWait, TaskFacts } from "./model";
 
 export interface LockHolders {
@@ -89,6 +90,7 @@ export function weighLocks(
       note(candidates, placed.hold, { ...placed, task: facts.task.key });
   }
   for (const each of extra) note(waiters, each.wait, each);
+  joinFutexes(context, waiters, candidates);
   const locks = new Map<Address, Lock>();
   for (const address of new Set([...waiters.keys(), ...candidates.keys()])) {
     const waiting = waiters.get(address) ?? [];
@@ -97,15 +99,62 @@ export function weighLocks(
     const kind = kindOf(waiting, holding);
     const semaphore = context.semaphores.get(keys.get(address) ?? address);
     const facts = semaphore === undefined ? undefined : semaphoreFacts(context, semaphore);
+    const probable =
+      holding.length === 0 && isSyncLockKind(kind)
+        ? probableHolders(context, address, new Set(waiting.map((each) => each.task)))
+        : [];
     locks.set(address, {
       address,
       kind,
       waiters: waiting,
       candidates: holding,
-      result: judge(kind, waiting, holding, facts, isOnAStack(context, address)),
+      result:
+        probable.length === 1
+          ? {
+              holders: probable,
+              candidates: [],
+              evidence: inferred(
+                "probably: the only other thread with the lock's address on its live stack runs this task",
+              ),
+            }
+          : judge(kind, waiting, holding, facts, isOnBusyStack(context, address)),
     });
   }
   return locks;
+}
+
+/** A thread sleeps on a word inside of its lock: the lock that a guard was found for, when the word lies in it. */
+function joinFutexes(
+  context: ChainContext,
+  waiters: Map<Address, Waiter[]>,
+  candidates: ReadonlyMap<Address, readonly Candidate[]>,
+): void {
+  const locks = [...candidates].filter(([, list]) => list.some((each) => isSyncLockKind(each.hold.kind)));
+  for (const [word, waiting] of [...waiters]) {
+    if (candidates.has(word) || !waiting.some((each) => isSyncLockKind(each.wait.kind))) continue;
+    const lock = lockAround(
+      locks.map(([address]) => ({ address })),
+      word,
+    );
+    if (lock === undefined) continue;
+    context.owners.set(word, lock.address);
+    waiters.delete(word);
+    waiters.set(lock.address, [...(waiters.get(lock.address) ?? []), ...waiting]);
+  }
+}
+
+/** The lock that a word lies in, among known ones: std's locks have their word among the first. */
+export function lockAround<T extends { readonly address: Address }>(
+  locks: Iterable<T>,
+  word: Address,
+  reach = 64,
+): T | undefined {
+  let nearest: T | undefined;
+  for (const lock of locks) {
+    if (word < lock.address || word >= lock.address + reach) continue;
+    if (nearest === undefined || lock.address > nearest.address) nearest = lock;
+  }
+  return nearest;
 }
 
 /** A guard that was moved into a future further down leaves its bytes above: the deepest place is the live one. */
@@ -136,7 +185,7 @@ function judge(
   facts: SemaphoreFacts | undefined,
   hidden: boolean,
 ): LockHolders {
-  if (kind === "semaphore") return judgeSemaphore(candidates);
+  if (kind === "semaphore" || kind === "mpsc-send") return judgeSemaphore(candidates);
   if (kind.includes("rwlock")) return judgeRwLock(waiters, candidates, facts, hidden);
   if (facts !== undefined && facts.free > 0) return nobody("the lock says that it is free");
   const granted = waiters.find((each) => isGranted(each) && each.isIdle !== true) ?? waiters.find(isGranted);
@@ -236,40 +285,6 @@ function judgeSemaphore(candidates: readonly Candidate[]): LockHolders {
     candidates: [],
     evidence: inferred("permits in saved locals; how many there are in all is not recorded"),
   };
-}
-
-/** The lock's address lies on the live part of a stack of a thread that runs a task or a closure: a guard may be there. */
-function isOnAStack(context: ChainContext, address: Address): boolean {
-  return stackWords(context).has(address);
-}
-
-const wordsOf = new WeakMap<ChainContext, ReadonlySet<number>>();
-const maxStackBytes = 1 << 20;
-
-function stackWords(context: ChainContext): ReadonlySet<number> {
-  const known = wordsOf.get(context);
-  if (known !== undefined) return known;
-  const words = new Set<number>();
-  const { snapshot } = context.program;
-  const busy = new Set(
-    context.tasks.filter((task) => task.state === "running" && task.kind !== "worker").map((task) => task.thread),
-  );
-  for (const thread of snapshot.threads) {
-    if (!busy.has(thread.id) || thread.registers === undefined) continue;
-    const sp = thread.registers.values[thread.registers.arch === "aarch64" ? 31 : 7];
-    if (sp === undefined || sp >= 1n << 53n) continue;
-    const high = thread.stack?.high ?? Number(sp) + maxStackBytes;
-    const length = Math.min(maxStackBytes, Math.max(0, high - Number(sp)));
-    const bytes = snapshot.memory.readSome(Number(sp) as Address, length);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const skew = (8 - (Number(sp) % 8)) % 8;
-    for (let at = skew; at + 8 <= bytes.length; at += 8) {
-      const upper = view.getUint32(at + 4, true);
-      if (upper !== 0 && upper < 1 << 21) words.add(upper * 2 ** 32 + view.getUint32(at, true));
-    }
-  }
-  wordsOf.set(context, words);
-  return words;
 }
 
 /** The chain with holders in its waits, and only the holds that were not refuted. */

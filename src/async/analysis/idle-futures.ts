@@ -1,4 +1,3 @@
-import type { Address } from "../../base/brand";
 import { awaiteeName, coroutineAt, isCoroutineType } from "../../rust/coroutine";
 import { asOption, dynTarget, isFailure, peel, tryDeref, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
@@ -26,10 +25,12 @@ const maxFutures = 64;
  * lock itself confirms counts (its node is in the queue, or the permit was handed out): a future that was dropped leaves its bytes.
  */
 export function idleWaits(context: ChainContext, task: Task, tree: AwaitNode): IdleWait[] {
-  const polled = new Set<Address>();
+  // By type too: a state machine and its first field lie at one address.
+  const polled = new Set<string>();
+  const keyOf = (place: Place): string => `${typeOf(place).name}@${place.address}`;
   const coroutines: AwaitNode[] = [];
   const collect = (node: AwaitNode): void => {
-    if (node.place !== undefined) polled.add(node.place.address);
+    if (node.place !== undefined) polled.add(keyOf(node.place));
     if (node.kind === "async" && node.place !== undefined && !node.isLibrary && node.finished !== true)
       coroutines.push(node);
     node.children.forEach(collect);
@@ -43,8 +44,8 @@ export function idleWaits(context: ChainContext, task: Task, tree: AwaitNode): I
     if (isFailure(value) || value.state.kind !== "suspended") continue;
     for (const saved of value.saved) {
       const future = saved.isMovedOut ? undefined : futureBehind(saved.place);
-      if (future === undefined || polled.has(future.address) || left-- <= 0) continue;
-      polled.add(future.address);
+      if (future === undefined || polled.has(keyOf(future)) || left-- <= 0) continue;
+      polled.add(keyOf(future));
       for (const { wait, node } of waitsIn(futureTree(context, task, future))) {
         if (!isLockKind(wait.kind)) continue;
         const isQueued = wait.numbers?.["position"] !== undefined;

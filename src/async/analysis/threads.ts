@@ -1,5 +1,4 @@
 import { hex } from "../../base/brand";
-import type { Address } from "../../base/brand";
 import { inferred, verified } from "../../base/evidence";
 import { displayName } from "../../rust/names";
 import type { ChainContext } from "../chains/context";
@@ -56,7 +55,8 @@ export function withThreads(
     if (wait !== undefined) extra.push(lockLeaf(wait));
     const root = task.kind === "block-on" ? undefined : roots.get(task.thread);
     const inner = root === undefined || isAround(task, workers) ? undefined : chains.get(root.key);
-    if (inner !== undefined) extra.push({ ...inner, branch: "block_on" });
+    // A future that nobody knows is more likely a leftover on the stack than what the closure runs.
+    if (inner !== undefined && inner.waitsFor?.kind !== "unknown") extra.push({ ...inner, branch: "block_on" });
     if (extra.length === 0) continue;
     const tree = chains.get(task.key) ?? closureNode(task);
     changed.set(task.key, attach(tree, extra));
@@ -98,18 +98,4 @@ function attach(tree: AwaitNode, extra: readonly AwaitNode[]): AwaitNode {
     return { ...tree, children: [...tree.children.filter((child) => child.kind !== "leaf"), ...extra] };
   }
   return { ...tree, children: tree.children.map((child) => (child === only ? attach(child, extra) : child)) };
-}
-
-/** The address of a lock that a word lies in, among known ones: std's locks begin with their word, or have it among the first. */
-export function lockAround<T extends { readonly address: Address }>(
-  locks: Iterable<T>,
-  word: Address,
-  reach = 64,
-): T | undefined {
-  let nearest: T | undefined;
-  for (const lock of locks) {
-    if (word < lock.address || word >= lock.address + reach) continue;
-    if (nearest === undefined || lock.address > nearest.address) nearest = lock;
-  }
-  return nearest;
 }
