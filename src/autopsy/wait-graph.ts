@@ -224,7 +224,7 @@ class Drawing {
         continue;
       }
       left += this.person(person, limit);
-      const text = holder.local === undefined ? undefined : holder.local;
+      const text = holder.local;
       this.edge(id, `task ${person.key}`, relations[holder.role], text, holder.evidence);
     }
     const role = resource.holders[0]?.role;
@@ -262,7 +262,7 @@ class Drawing {
     limit: number,
   ): number {
     const more = `more ${relation} ${id}`;
-    const label = `${counted(count, "more task")}`;
+    const label = counted(count, "more task");
     if (!this.node({ id: more, kind: "more", label, detail: doing, marks: [], cycle: false }, limit)) return count;
     if (relation === "waits for") this.edge(more, id, relation, undefined, resource.evidence);
     else this.edge(id, more, relation, undefined, resource.evidence);

@@ -106,7 +106,9 @@ for (const name of ["zoo-debug", "zoo-release"])
     });
 
     it("says which task a join waits for, and where that one is", () => {
-      const joining = set.truth.tasks.find((task) => task.waitsFor?.kind === "join" && task.waitsFor.task !== undefined);
+      const joining = set.truth.tasks.find(
+        (task) => task.waitsFor?.kind === "join" && task.waitsFor.task !== undefined,
+      );
       assert.ok(joining);
       const found = resources.find((each) => each.key === `task ${joining.waitsFor?.task ?? ""}`);
       assert.deepEqual(

@@ -5,11 +5,15 @@ import type {
   ExecutorAnswer,
   GroupAnswer,
   Grouping,
+  HolderAnswer,
   ModuleAnswer,
   ProblemAnswer,
   TaskAnswer,
   TaskSummary,
   VerdictAnswer,
+  WaiterAnswer,
+  WaitGraphAnswer,
+  WaitResourceAnswer,
 } from "../autopsy/answers";
 
 /** Custom requests of the debug adapter, declared once for both sides. Each: `grace/<name>` -> arguments, response body. */
@@ -43,6 +47,29 @@ export interface GraceRequests {
     readonly arguments: { readonly task: string; readonly frame?: number };
     readonly body: { readonly threadId: number; readonly frameIndex: number };
   };
+  /** A page of what tasks wait for or hold; what is wrong comes first. */
+  "grace/waits": {
+    readonly arguments: {
+      /** Words that must all occur in the resource, its numbers, or the tasks that have it or wait. */
+      readonly search?: string;
+      readonly start: number;
+      readonly count: number;
+    };
+    readonly body: { readonly resources: readonly WaitRow[]; readonly total: number };
+  };
+  /** Who has a resource and who waits for it; `start` and `count` page both lists. */
+  "grace/wait": {
+    readonly arguments: { readonly resource: string; readonly start?: number; readonly count?: number };
+    readonly body: {
+      readonly holders: readonly HolderAnswer[];
+      readonly totalHolders: number;
+      /** In queue order where that is known. */
+      readonly waiters: readonly WaiterAnswer[];
+      readonly totalWaiters: number;
+    };
+  };
+  /** Who waits for whom, as a picture of bounded size. */
+  "grace/waitGraph": { readonly arguments: Record<string, never>; readonly body: WaitGraphAnswer };
   /** The text report of the session. */
   "grace/report": {
     readonly arguments: { readonly format: "text" | "json"; readonly task?: string };
@@ -68,6 +95,13 @@ export interface TaskRow extends TaskSummary {
   readonly wait?: string;
   /** Marks: "deadlock", "holds a lock", "crashed", ... */
   readonly badges?: readonly string[];
+}
+
+export interface WaitRow extends Omit<WaitResourceAnswer, "waiters"> {
+  /** The first of `holderCount`. */
+  readonly holders: readonly HolderAnswer[];
+  readonly holderCount: number;
+  readonly waiterCount: number;
 }
 
 export interface TriageBody {
