@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import type { GraceLaunchArguments } from "../protocol/requests";
 import { registerCommands, revealTasks } from "./commands";
+import { ReportLanguage } from "./language-client";
 import { ReportDocuments, reportScheme } from "./report-documents";
 import { adapterExecutable } from "./session/adapter-process";
 import { ConfigurationProvider, debugType } from "./session/configuration";
@@ -53,6 +54,7 @@ export function activate(context: vscode.ExtensionContext): GraceApi {
       void revealTasks();
     }),
     vscode.workspace.registerTextDocumentContentProvider(reportScheme, reports),
+    new ReportLanguage(context, sessions),
     vscode.window.registerUriHandler({ handleUri: openFromUri }),
     registerCommands({ sessions, tree, editor, reports }),
   );
