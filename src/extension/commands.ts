@@ -10,17 +10,24 @@ import type { Sessions } from "./session/sessions";
 import type { TaskTree, TreeNode } from "./tasks/task-tree";
 import { viewType } from "./triage/dump-editor";
 import type { DumpEditor } from "./triage/dump-editor";
+import type { WaitGraphPanel } from "./waits/graph-panel";
+import { waitCommands } from "./waits/wait-commands";
+import type { WaitTree } from "./waits/wait-tree";
 
 export interface CommandContext {
   readonly sessions: Sessions;
   readonly tree: TaskTree;
+  readonly waits: WaitTree;
+  readonly graph: WaitGraphPanel;
   readonly editor: DumpEditor;
   readonly reports: ReportDocuments;
 }
 
 /** Every command of the extension. What one throws is shown as an error message. */
-export function registerCommands({ sessions, tree, editor, reports }: CommandContext): vscode.Disposable {
+export function registerCommands(context: CommandContext): vscode.Disposable {
+  const { sessions, tree, waits, graph, editor, reports } = context;
   const commands: Record<string, (...args: never[]) => unknown> = {
+    ...waitCommands(sessions, waits, graph),
     "grace.openDump": (target?: vscode.Uri) => openDump(target),
     "grace.debugDump": (target?: vscode.Uri | string) => debugDump(target),
     "grace.debugTask": async (task: string) => {
@@ -45,6 +52,7 @@ export function registerCommands({ sessions, tree, editor, reports }: CommandCon
     },
     "grace.refreshTasks": () => {
       tree.refresh();
+      waits.refresh();
     },
     "grace.showMoreTasks": (group?: string) => {
       tree.showMore(group);

@@ -10,12 +10,17 @@ import { TaskTree } from "./tasks/task-tree";
 import type { TreeNode } from "./tasks/task-tree";
 import { DumpEditor, viewTypes } from "./triage/dump-editor";
 import { openFromUri } from "./uri-handler";
+import { WaitGraphPanel } from "./waits/graph-panel";
+import { WaitTree } from "./waits/wait-tree";
+import type { WaitNode } from "./waits/wait-tree";
 
 /** What the in-editor tests look at. */
 export interface GraceApi {
   readonly sessions: Sessions;
   readonly tree: TaskTree;
   readonly view: vscode.TreeView<TreeNode>;
+  readonly waits: WaitTree;
+  readonly waitsView: vscode.TreeView<WaitNode>;
 }
 
 export function activate(context: vscode.ExtensionContext): GraceApi {
@@ -24,6 +29,9 @@ export function activate(context: vscode.ExtensionContext): GraceApi {
   const sessions = new Sessions();
   const tree = new TaskTree(sessions);
   const view = vscode.window.createTreeView("grace.tasks", { treeDataProvider: tree, showCollapseAll: true });
+  const waits = new WaitTree(sessions);
+  const waitsView = vscode.window.createTreeView("grace.waits", { treeDataProvider: waits, showCollapseAll: true });
+  const graph = new WaitGraphPanel(context.extensionUri, sessions);
   const editor = new DumpEditor(context);
   const reports = new ReportDocuments(sessions, editor);
   const describe = (total: number | undefined): void => {
@@ -35,6 +43,15 @@ export function activate(context: vscode.ExtensionContext): GraceApi {
     sessions,
     tree,
     view,
+    waits,
+    waitsView,
+    graph,
+    waits.onDidList.event((total) => {
+      const { search } = waits;
+      waitsView.description =
+        total === undefined ? "" : search === "" ? String(total) : `${String(total)} match "${search}"`;
+      void vscode.commands.executeCommand("setContext", "grace.searchingWaits", search !== "");
+    }),
     tree.onDidList.event(({ total }) => {
       describe(total);
     }),
@@ -56,9 +73,9 @@ export function activate(context: vscode.ExtensionContext): GraceApi {
     vscode.workspace.registerTextDocumentContentProvider(reportScheme, reports),
     new ReportLanguage(context, sessions),
     vscode.window.registerUriHandler({ handleUri: openFromUri }),
-    registerCommands({ sessions, tree, editor, reports }),
+    registerCommands({ sessions, tree, waits, graph, editor, reports }),
   );
-  return { sessions, tree, view };
+  return { sessions, tree, view, waits, waitsView };
 }
 
 export function deactivate(): void {

@@ -2,7 +2,7 @@ import type { WaitResourceAnswer } from "../../autopsy/answers";
 import type { GraceRequests, WaitRow } from "../../protocol/requests";
 import type { DumpSession } from "../dump-session";
 import { UserError } from "../errors";
-import type { Handler, RequestContext } from "./index";
+import type { Handler, RequestContext } from "./handler";
 
 type Arguments<Name extends keyof GraceRequests> = GraceRequests[Name]["arguments"];
 type Body<Name extends keyof GraceRequests> = GraceRequests[Name]["body"];
