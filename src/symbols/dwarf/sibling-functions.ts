@@ -1,4 +1,3 @@
-import type { LinkAddress } from "../../base/brand";
 import type { TypeRef } from "../type-model";
 import { offsetOf } from "./die-id";
 import type { Dwarf } from "./dwarf";
@@ -32,8 +31,7 @@ export function functionsBeside(dwarf: Dwarf, near: TypeRef, path: string): read
     const name = key === noName ? undefined : unit.space.names.text(key);
     if (name === undefined || withoutArguments(name) !== last) continue;
     const id = unit.dieId(table.positions[entry] ?? 0);
-    for (const { low, high } of dwarf.functionOf(id))
-      found.push(new DwarfFunction(dwarf, id, low as LinkAddress, high as LinkAddress));
+    for (const { low, high } of dwarf.functionOf(id)) found.push(new DwarfFunction(dwarf, id, low, high));
   }
   return found.sort((a, b) => a.low - b.low);
 }
