@@ -327,7 +327,7 @@ describe("symbols of an ELF module", () => {
     const sections = sampleSections();
     const bytes = elfBytes(sections, withSymbols);
     // Damage where the DWARF lies, not in the ELF headers, which have tests of their own.
-    const started = performance.now();
+    const started = process.cpuUsage();
     const names = Object.keys(sections);
     let runs = 0;
     for (const [index, name] of names.entries()) {
@@ -344,7 +344,8 @@ describe("symbols of an ELF module", () => {
       if (elf !== undefined) exercise(new ElfModuleSymbols(elf, undefined));
     }
     assert.ok(runs > 150);
-    assert.ok(performance.now() - started < 15_000);
+    // CPU time: others may be at work on the machine.
+    assert.ok(process.cpuUsage(started).user < 15_000_000);
   });
 });
 

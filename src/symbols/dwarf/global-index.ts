@@ -125,8 +125,10 @@ export class GlobalIndex {
 
   private *build(): Work<readonly Part[]> {
     const parts = new Map<InfoSpace, Part>();
-    const buffer = new Uint8Array(lentBytes);
+    let buffer = new Uint8Array(0);
     for (const unit of this.dwarf.units()) {
+      if (unit.size > buffer.length && unit.size <= lentBytes)
+        buffer = new Uint8Array(Math.min(lentBytes, Math.max(unit.size, buffer.length * 2)));
       let part = parts.get(unit.space);
       if (part === undefined) {
         part = new Part(unit.space);
