@@ -7,7 +7,7 @@ import { holdsIn, waitsIn } from "../chains/await-tree";
 import type { AwaitNode, Hold, Task, TaskKey, Wait, WaitKind } from "../model";
 import { semaphoreFacts } from "../waits/tokio/semaphore";
 import type { SemaphoreFacts } from "../waits/tokio/semaphore";
-import { isOnBusyStack, probableHolders } from "./live-stacks";
+import { isReferredByRunning, probableHolders } from "./live-stacks";
 import type { PlacedHold, PlacedWait, TaskFacts } from "./model";
 
 export interface LockHolders {
@@ -117,7 +117,7 @@ export function weighLocks(
                 "probably: the only other thread with the lock's address on its live stack runs this task",
               ),
             }
-          : judge(kind, waiting, holding, facts, isOnBusyStack(context, address)),
+          : judge(kind, waiting, holding, facts, isReferredByRunning(context, address)),
     });
   }
   return locks;
@@ -217,7 +217,9 @@ function exclusive(candidates: readonly Candidate[], hidden: boolean): LockHolde
     holders: tasks,
     candidates: [],
     evidence: hidden
-      ? inferred(`the only guard of this lock in a suspended task (${local}); a running thread refers to the lock too`)
+      ? inferred(
+          `the only guard of this lock in a suspended task (${local}); a running task or thread refers to the lock too`,
+        )
       : verified(`the lock is taken, and the only guard of it is in this task (${local})`),
   };
 }

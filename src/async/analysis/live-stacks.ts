@@ -1,43 +1,59 @@
 import type { Address } from "../../base/brand";
+import { sizeOf } from "../../rust/place";
 import type { ChainContext } from "../chains/context";
 import type { TaskKey } from "../model";
 
-const maxStackBytes = 1 << 20;
-const perContext = new WeakMap<ChainContext, ReadonlyMap<number, ReadonlySet<number>>>();
+const maxBytes = 1 << 20;
+const perContext = new WeakMap<ChainContext, Refers>();
 
-/** The pointer-like words on the live part of the stack of each thread that runs a task or a closure. Read once. */
-function stackWords(context: ChainContext): ReadonlyMap<number, ReadonlySet<number>> {
+interface Refers {
+  readonly onStack: ReadonlyMap<number, ReadonlySet<number>>;
+  /** In the futures that are being polled: what they have taken since they were suspended is in no declared local of their stale state. */
+  readonly inFutures: ReadonlySet<number>;
+}
+
+/** The pointer-like words on the live part of the stack of each thread that runs a task or a closure, and in the task's future. Read once. */
+function words(context: ChainContext): Refers {
   const known = perContext.get(context);
   if (known !== undefined) return known;
   const { snapshot } = context.program;
   const busy = new Set<number>();
-  for (const task of context.tasks)
-    if (task.state === "running" && task.kind !== "worker" && task.thread !== undefined) busy.add(task.thread);
-  const found = new Map<number, ReadonlySet<number>>();
+  const inFutures = new Set<number>();
+  for (const task of context.tasks) {
+    if (task.state !== "running" || task.kind === "worker") continue;
+    if (task.thread !== undefined) busy.add(task.thread);
+    if (task.future !== undefined) collect(context, task.future.address, sizeOf(task.future), inFutures);
+  }
+  const onStack = new Map<number, ReadonlySet<number>>();
   for (const thread of snapshot.threads) {
     const { registers } = thread;
     if (!busy.has(thread.id) || registers === undefined) continue;
     const pointer = registers.values[registers.arch === "aarch64" ? 31 : 7];
     if (pointer === undefined || pointer >= 1n << 53n) continue;
     const start = Number(pointer - (pointer % 8n));
-    const high = thread.stack?.high ?? start + maxStackBytes;
-    const length = Math.min(maxStackBytes, Math.max(0, high - start));
-    const bytes = snapshot.memory.readSome(start as Address, length);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const words = new Set<number>();
-    for (let at = 0; at + 8 <= bytes.length; at += 8) {
-      const upper = view.getUint32(at + 4, true);
-      if (upper !== 0 && upper < 1 << 21) words.add(upper * 2 ** 32 + view.getUint32(at, true));
-    }
-    found.set(thread.id, words);
+    const found = new Set<number>();
+    collect(context, start, (thread.stack?.high ?? start + maxBytes) - start, found);
+    onStack.set(thread.id, found);
   }
-  perContext.set(context, found);
-  return found;
+  const refers = { onStack, inFutures };
+  perContext.set(context, refers);
+  return refers;
 }
 
-/** A thread that is inside a poll or a closure refers to the address: a guard that no debug information tells may be there. */
-export function isOnBusyStack(context: ChainContext, address: Address): boolean {
-  for (const words of stackWords(context).values()) if (words.has(address)) return true;
+function collect(context: ChainContext, start: number, size: number, into: Set<number>): void {
+  const bytes = context.program.snapshot.memory.readSome(start as Address, Math.min(maxBytes, Math.max(0, size)));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at + 8 <= bytes.length; at += 8) {
+    const upper = view.getUint32(at + 4, true);
+    if (upper !== 0 && upper < 1 << 21) into.add(upper * 2 ** 32 + view.getUint32(at, true));
+  }
+}
+
+/** A poll or a closure that is on the way refers to the address: a guard that no debug information tells may be there. */
+export function isReferredByRunning(context: ChainContext, address: Address): boolean {
+  const { onStack, inFutures } = words(context);
+  if (inFutures.has(address)) return true;
+  for (const found of onStack.values()) if (found.has(address)) return true;
   return false;
 }
 
@@ -47,8 +63,8 @@ export function isOnBusyStack(context: ChainContext, address: Address): boolean 
  */
 export function probableHolders(context: ChainContext, address: Address, waiting: ReadonlySet<TaskKey>): TaskKey[] {
   const found: TaskKey[] = [];
-  for (const [thread, words] of stackWords(context)) {
-    if (!words.has(address)) continue;
+  for (const [thread, stack] of words(context).onStack) {
+    if (!stack.has(address)) continue;
     const task = context.tasks.find(
       (each) =>
         each.thread === thread && each.state === "running" && each.kind !== "worker" && each.kind !== "block-on",

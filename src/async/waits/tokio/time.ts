@@ -1,7 +1,7 @@
 import { inferred, verified } from "../../../base/evidence";
-import { path, readBigUnsigned } from "../../../rust/place";
+import { member, path, readBigUnsigned } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
-import { seek } from "../../chains/seek";
+import { seek, seekPlace } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
 import type { Wait } from "../../model";
 import { decline, durationNs, instantNs, isOwn, leaf, spanText, toMs } from "../support";
@@ -13,7 +13,7 @@ const pendingFire = (1n << 64n) - 2n;
 const sleepPaths = ["tokio::time::sleep::Sleep", "tokio::time::driver::sleep::Sleep"];
 
 /**
- * A tokio timer. The deadline is in `Sleep` itself (1.53 on) or in its entry (before: `entry.deadline`); both are the monotonic clock.
+ * A tokio timer. The deadline is in `Sleep` itself (1.53 on), in its entry or in its inner part (before); all are the monotonic clock.
  * "Now" is a lower bound, so "overdue" is certain and "due in" an upper bound.
  */
 export function timerWait(
@@ -22,7 +22,7 @@ export function timerWait(
   extra: Readonly<Record<string, number>> = {},
 ): Wait | undefined {
   const { context } = reading;
-  const at = path(sleep, ["deadline"]) ?? path(sleep, ["entry", "deadline"]) ?? seekNamed(reading, sleep);
+  const at = path(sleep, ["deadline"]) ?? deadlineInside(reading, sleep);
   const deadline = at === undefined ? undefined : instantNs(context, at);
   if (deadline === undefined) return undefined;
   const numbers: Record<string, number> = { deadlineMs: toMs(deadline), ...extra };
@@ -59,14 +59,16 @@ export function timerWait(
   return { kind: "timer", text, resource: sleep.address, numbers, evidence: grade };
 }
 
-/** The deadline wherever a version put it. */
-const seekNamed = (reading: Reading, sleep: Place): Place | undefined => {
-  const entry = seek(reading.context, sleep, /::time::(?:driver::)?entry::TimerEntry$|::time_alt::entry::Entry$/, {
+/** In `inner` up to 1.21, in the timer's entry up to 1.52, whichever kind of timer that is. */
+function deadlineInside(reading: Reading, sleep: Place): Place | undefined {
+  const holder = seekPlace(reading.context, sleep, (place) => member(place, "deadline") !== undefined, {
     depth: 6,
     budget: 60,
+    borrowed: false,
+    shared: false,
   });
-  return entry === undefined ? undefined : path(entry, ["deadline"]);
-};
+  return holder === undefined ? undefined : member(holder, "deadline");
+}
 
 function sleepStep(reading: Reading): Step {
   const wait = timerWait(reading, reading.frame.place);
