@@ -286,7 +286,7 @@ export interface GraphNode {
 }
 
 export type GraphRelation =
-  "waits for" | "held by" | "may be held by" | "sent by" | "received by" | "has a place for" | "is" | "polled by";
+  "waits for" | "held by" | "may be held by" | "sent by" | "received by" | "has a place for" | "has" | "polled by";
 
 export interface GraphEdge {
   readonly from: string;

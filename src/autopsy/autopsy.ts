@@ -27,6 +27,8 @@ import type {
 } from "./answers";
 import { awaitAnswer } from "./await-answer";
 import { crashAnswer } from "./crash";
+import { crashCause } from "./crash-cause";
+import type { CrashCause } from "./crash-cause";
 import { frameAnswers } from "./frames";
 import { moduleAnswer } from "./modules";
 import { chainNames, crashSignature } from "./signature";
@@ -49,6 +51,7 @@ export class Autopsy {
   private readonly stacks = new Map<number, Stack>();
   private readonly async: AsyncSide;
   private verdictList: readonly VerdictAnswer[] | undefined;
+  private cause: CrashCause | undefined;
   private resourceList: readonly WaitResourceAnswer[] | undefined;
 
   constructor(
@@ -228,13 +231,17 @@ export class Autopsy {
     const { crash } = this.snapshot;
     if (crash === undefined) return null;
     yield* this.world();
-    const thread = this.thread(crash.thread);
-    const answer = crashAnswer(
-      this.snapshot,
-      thread === undefined ? undefined : this.stack(thread),
-      this.async.taskOfThread(crash.thread)?.key,
-    );
+    const answer = crashAnswer(this.snapshot, this.crashCause(), this.async.taskOfThread(crash.thread)?.key);
     return answer?.location === undefined ? answer : { ...answer, location: this.location(answer.location) };
+  }
+
+  /** Why the crashing thread died, from its stack alone; absent where nothing crashed. */
+  crashCause(): CrashCause | undefined {
+    const { crash } = this.snapshot;
+    if (crash === undefined) return undefined;
+    const thread = this.thread(crash.thread);
+    this.cause ??= crashCause(this.program, crash, thread === undefined ? undefined : this.stack(thread));
+    return this.cause;
   }
 
   /** What is wrong, most certain first; a dump in which nothing is says so. */
@@ -260,14 +267,13 @@ export class Autopsy {
   *signature(): Work<string | undefined> {
     const crash = yield* this.crash();
     const verdicts = yield* this.verdicts();
-    const thread = crash === null ? undefined : this.thread(crash.thread);
     const task = crash === null ? undefined : this.async.taskOfThread(crash.thread);
     const chain = task === undefined ? [] : chainNames((yield* this.taskAnswer(task)).awaits);
     const named = new Set(verdicts.find((verdict) => verdict.tasks.length > 0)?.tasks.slice(0, 32));
     const world = yield* this.world();
     return crashSignature({
       reason: crash?.reason,
-      frames: thread === undefined ? [] : this.threadFrames(thread),
+      cause: this.crashCause(),
       chain,
       verdicts,
       verdictFutures: world.tasks.filter((each) => named.has(each.key)).map((each) => this.async.futureName(each)),

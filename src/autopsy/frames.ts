@@ -8,14 +8,26 @@ import { frameDisplayName } from "./frame-names";
  * By name, as a release build inlines across crates and a file alone would not tell.
  */
 const runtimeName =
-  /^(?:<)?(?:&mut |dyn )?(?:core|std|alloc|tokio|mio|futures_(?:core|util|executor|task|channel)|async_(?:task|executor|io)|parking_lot(?:_core)?|crossbeam_\w+|rayon_core|backtrace|panic_unwind|panic_abort|gimli|addr2line|object|rustc_demangle|hashbrown|tracing|crash_handler|minidump_writer)(?:::|\b)/;
+  /^(?:[<&*]|mut |dyn |const )*(?:core|std|alloc|tokio|mio|futures_(?:core|util|executor|task|channel|lite)|async_(?:task|executor|io)|parking_lot(?:_core)?|crossbeam_\w+|rayon_core|backtrace|panic_unwind|panic_abort|gimli|addr2line|object|rustc_demangle|hashbrown|tracing(?:_core)?|socket2|signal_hook_registry|lock_api|crash_(?:handler|context)|minidump_writer|__rustc|compiler_builtins)::/;
 const closureTrait = /^<.* as (?:core|std|alloc|tokio|futures_\w+)::/;
+/** Functions of C, and those that the Rust compiler makes. A program's own `raise_alarm` is none. */
 const libcName =
-  /^(?:_start|__libc_start_|__libc_start_main|start_thread|clone3?|__clone3?|__GI_|__restore_rt|raise|abort|__pthread_|pthread_|syscall|epoll_wait|rust_begin_unwind|rust_panic|__rust_|_?rust_eh_personality|main$|__futex|futex_wait|__rustc)/;
+  /^(?:_start|start_thread|raise|gsignal|abort|syscall|epoll_wait|epoll_pwait|ppoll|poll|nanosleep|clock_nanosleep|futex_wait|clone3?|main|rust_begin_unwind|rust_panic|_?rust_eh_personality|(?:__libc_|__pthread_|pthread_|__GI_|__rust_|__futex_|__rdl_|__rg_|_Unwind_|__restore_rt|__clone|__nanosleep|__clock_nanosleep|__syscall|__poll|__ppoll|__epoll)\w*)(?:@.*)?$/;
 
-export function isRuntimeFrame(name: string): boolean {
-  if (runtimeName.test(name) || libcName.test(name)) return true;
-  return closureTrait.test(name);
+/**
+ * Where the debug info is line tables only, an inlined function has no path in its name (`unwrap<u32>`): then its file tells.
+ * The standard library's files are remapped to its commit; crates of a registry lie in folders named by crate and version.
+ */
+const runtimeFile =
+  /(?:^|[\\/])(?:rustc[\\/][0-9a-f]{40}[\\/]library[\\/]|rustlib[\\/]src[\\/]rust[\\/]library[\\/]|(?:tokio|mio|futures-(?:core|util|executor|task|channel|lite)|async-(?:task|executor|io)|parking_lot(?:_core)?|crossbeam-\w+|rayon-core|hashbrown|tracing(?:-core)?|crash-(?:handler|context)|minidump-writer)-\d+\.\d[^\\/]*[\\/])|^library[\\/](?:core|std|alloc|panic_\w+|backtrace)[\\/]/;
+
+/** @param file The frame's source file, where known: decides for names without a path. */
+export function isRuntimeFrame(name: string, file?: string): boolean {
+  if (runtimeName.test(name) || closureTrait.test(name)) return true;
+  if (/^[^<]*::/.test(name)) return false;
+  // `main` in a Rust file is the program's own; the C one has no line.
+  if (file?.endsWith(".rs") === true) return runtimeFile.test(file);
+  return libcName.test(name);
 }
 
 /** Physical frames unrolled into source frames, innermost first. */
@@ -32,7 +44,7 @@ export function frameAnswers(stack: Stack, limit = 512): readonly FrameAnswer[] 
 export function sourceFrames(physical: PhysicalFrame): readonly FrameAnswer[] {
   return physical.frames().map((frame, depth) => {
     const path = physical.module?.module.path;
-    const isRuntime = isRuntimeFrame(frame.name) || isSystemModule(path);
+    const isRuntime = isRuntimeFrame(frame.name, frame.position?.file) || isSystemModule(path);
     return {
       function: isRuntime ? frame.name : frameDisplayName(physical, depth, frame.name),
       ...(frame.position === undefined ? {} : { file: frame.position.file, line: frame.position.line }),

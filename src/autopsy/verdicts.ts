@@ -2,7 +2,7 @@ import type { Analysis } from "../async/analysis/analyse";
 import type { AsyncWorld } from "../async/model";
 import type { CrashAnswer, VerdictAnswer } from "./answers";
 import type { Autopsy } from "./autopsy";
-import { panicSite } from "./crash";
+import { crashVerdict, otherPanics } from "./crash-verdict";
 
 /** All verdicts of a dump, most certain and most urgent first: the crash, what the analysis found, then what the dump cannot tell. */
 export function dumpVerdicts(
@@ -12,8 +12,11 @@ export function dumpVerdicts(
   world: AsyncWorld,
 ): readonly VerdictAnswer[] {
   const verdicts: VerdictAnswer[] = [];
-  const crashed = crash === null ? undefined : crashVerdict(autopsy, crash, world);
-  if (crashed !== undefined) verdicts.push(crashed);
+  if (crash !== null) {
+    const chain = crash.task === undefined ? undefined : analysis.chains.get(crash.task);
+    verdicts.push(crashVerdict(autopsy, crash, world, chain));
+  }
+  verdicts.push(...otherPanics(autopsy, world));
   verdicts.push(...analysis.verdicts);
   const missing = missingVerdict(autopsy, world);
   if (missing !== undefined) verdicts.push(missing);
@@ -25,52 +28,6 @@ export function dumpVerdicts(
       evidence: { grade: "inferred", why: "no rule for a known fault matched" },
     });
   return verdicts;
-}
-
-function crashVerdict(autopsy: Autopsy, crash: CrashAnswer, world: AsyncWorld): VerdictAnswer {
-  const thread = autopsy.thread(crash.thread);
-  const frames = thread === undefined ? [] : autopsy.threadFrames(thread);
-  const site = panicSite(frames);
-  const task = crash.task === undefined ? undefined : world.tasks.find((candidate) => candidate.key === crash.task);
-  const where =
-    task === undefined ? `thread ${String(crash.thread)}` : `task ${task.key} (${autopsy.taskSummary(task).future})`;
-  const tasks = task === undefined ? [] : [task.key];
-  if (site !== undefined) {
-    const message = crash.message === undefined ? "" : `: ${crash.message}`;
-    return {
-      kind: "panic",
-      summary: `Panicked in ${where}${message}`,
-      tasks,
-      details: [
-        {
-          text: `panicked in ${site.function}`,
-          ...(crash.task === undefined ? {} : { task: crash.task }),
-          ...(site.location === undefined ? {} : { location: site.location }),
-        },
-      ],
-      evidence: { grade: "verified", why: "the crashing thread's stack is inside the panic machinery" },
-    };
-  }
-  const own = frames.find((frame) => frame.runtime !== true);
-  return {
-    kind: "crash",
-    summary: `Crashed with ${crash.reason} in ${where}`,
-    tasks,
-    ...(own === undefined
-      ? {}
-      : {
-          details: [
-            {
-              text: `in ${own.function}`,
-              ...(crash.task === undefined ? {} : { task: crash.task }),
-              ...(own.file === undefined || own.line === undefined
-                ? {}
-                : { location: { file: own.file, line: own.line } }),
-            },
-          ],
-        }),
-    evidence: { grade: "verified", why: "recorded in the dump" },
-  };
 }
 
 /** Why tasks cannot be listed, and what to do about it, where they cannot. */

@@ -150,7 +150,7 @@ const relations: Readonly<Record<HolderRole, GraphRelation>> = {
   sends: "sent by",
   receives: "received by",
   "has a place": "has a place for",
-  runs: "is",
+  runs: "has",
 };
 
 /** Nodes and edges in the order in which they were drawn. */
