@@ -96,11 +96,19 @@ interface Found {
 
 /** The local `f` or `future` of type `Pin<&mut F>`: what `pin!` leaves, and what is polled. Debug builds; release builds optimise it out. */
 function byPinnedLocal(program: Program, frames: readonly BlockOnFrame[]): Found | undefined {
-  for (const { frame, module } of frames) {
+  for (const { frame, module, future } of frames) {
+    const expected = future === undefined ? undefined : module.symbols.type(future).name;
     for (const local of module.symbols.localsAt((frame.lookup - module.bias) as never)) {
       if (local.name !== "f" && local.name !== "future") continue;
       const name = module.symbols.type(local.type).name;
       if (!name.startsWith("core::pin::Pin<&mut ")) continue;
+      // What is inlined around block_on has such locals too: the poll of the closure that calls it.
+      if (
+        expected !== undefined &&
+        !expected.startsWith("core::pin::Pin<&mut ") &&
+        name !== `core::pin::Pin<&mut ${expected}>`
+      )
+        continue;
       const location = local.locate({
         registers: frame.registers,
         bias: module.bias,
