@@ -40,6 +40,12 @@ export interface ModuleSymbols {
   /** All coroutine types, streamed over all units. Slow; for executors that nobody knows. */
   coroutineTypes(): Work<readonly TypeRef[]>;
 
+  /**
+   * The line of a coroutine's await (`variant`: index among the type's variants) where debug info does not declare it and the code tells.
+   * Absent where the format declares them all.
+   */
+  awaitPosition?(coroutine: TypeRef, variant: number): RecoveredPosition | undefined;
+
   // --- variables
   /** The concrete type and trait of the trait-object vtable at `at`. */
   vtableAt(at: LinkAddress): VtableInfo | undefined;
@@ -63,14 +69,21 @@ export interface ModuleSymbols {
    * Size and alignment of the block of thread-locals (ELF PT_TLS). Absent where the module has none or the file is not at hand.
    * `indexAt` (PE): where the loader keeps the place of the module's block in each thread's table of blocks.
    */
-  readonly threadLocals?:
-    { readonly size: number; readonly align: number; readonly indexAt?: LinkAddress } | undefined;
+  readonly threadLocals?: { readonly size: number; readonly align: number; readonly indexAt?: LinkAddress } | undefined;
   /**
    * Each word of the image that the loader sets to load bias + `target`, from the file's relocations: what vtables hold where the dump
    * left out the relocated pages. Absent where the format has no such thing.
    */
   forEachRelative?(visit: (place: LinkAddress, target: LinkAddress) => void): void;
   close(): void;
+}
+
+export interface RecoveredPosition {
+  readonly position: SourcePosition;
+  /** "by the jump table and the state's store": for a sentence about the evidence. */
+  readonly how: string;
+  /** Two ways that do not depend on each other gave the same line, and none another. */
+  readonly isCertain: boolean;
 }
 
 export interface Unwound {

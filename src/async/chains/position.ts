@@ -27,7 +27,7 @@ export function awaitPosition(
 ): AwaitPosition | undefined {
   const { state, body } = coroutine;
   const declared = state.position;
-  if (declared === undefined) return undefined;
+  if (declared === undefined) return state.kind === "suspended" ? recovered(frame, coroutine) : undefined;
   if (state.kind !== "suspended")
     return { at: declared, evidence: verified("the first line of the body, as the debug information has it") };
   if (body === undefined || declared.file === body.file) {
@@ -45,6 +45,14 @@ export function awaitPosition(
       `the await is inside a macro (${macro}:${declared.line}); the line with most of its code that no other await has`,
     ),
   };
+}
+
+/** Where debug info does not declare the awaits (PDB of stable compilers), the code may tell. */
+function recovered(frame: Frame, { state, type }: CoroutineValue): AwaitPosition | undefined {
+  const found = frame.place.module.symbols.awaitPosition?.(type.ref, state.index);
+  if (found === undefined) return undefined;
+  const { position: at, how, isCertain } = found;
+  return { at, evidence: isCertain ? verified(how) : inferred(how) };
 }
 
 /** The line in the coroutine's own file where the macro of this await is called. */

@@ -1,4 +1,4 @@
-import { Cursor } from "../../bytes/cursor";
+import type { Cursor } from "../../bytes/cursor";
 
 /** Kinds of CodeView type records that rustc and C compilers write (LLVM include/llvm/DebugInfo/CodeView/CodeViewTypes.def). */
 export const leaf = {

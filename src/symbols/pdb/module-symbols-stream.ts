@@ -3,6 +3,7 @@ import type { ByteSource } from "../../bytes/byte-source";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import type { Dbi, PdbModule } from "./dbi";
+import { KeyIndex } from "./name-key";
 import { symbolKind } from "./symbol-kinds";
 
 const signature = 4;
@@ -30,6 +31,7 @@ const procedureKinds = new Set<number>([
 /** The symbols of one object file. They are read as one piece when first asked for: procedures refer to places all over. */
 export class ModuleStream {
   private known: Uint8Array | undefined;
+  private inlinees: KeyIndex | undefined;
   private index: { readonly starts: Float64Array; readonly offsets: Uint32Array } | undefined;
 
   constructor(
@@ -94,6 +96,29 @@ export class ModuleStream {
     if (offset === undefined) return undefined;
     const found = this.procedureAt(offset);
     return found !== undefined && at < found.high ? found : undefined;
+  }
+
+  /** Procedures into which this function (by its id) was inlined. S_INLINEES lists them at each procedure. */
+  inlinedInto(id: number): readonly number[] {
+    if (this.inlinees === undefined) {
+      const index = new KeyIndex(1024);
+      const { symbols } = this;
+      const view = new DataView(symbols.buffer, symbols.byteOffset, symbols.byteLength);
+      let procedure = 0;
+      for (let at = signature; at + 4 <= symbols.length;) {
+        const length = view.getUint16(at, true);
+        if (length < 2) break;
+        const kind = view.getUint16(at + 2, true);
+        if (procedureKinds.has(kind)) procedure = at;
+        else if (kind === symbolKind.inlinees && procedure > 0) {
+          const end = Math.min(at + 2 + length, symbols.length);
+          for (let place = at + 8; place + 4 <= end; place += 4) index.add(view.getInt32(place, true), procedure);
+        }
+        at += 2 + length;
+      }
+      this.inlinees = index;
+    }
+    return this.inlinees.of(id);
   }
 
   private readIndex(): { starts: Float64Array; offsets: Uint32Array } {

@@ -1,12 +1,12 @@
 import type { LinkAddress } from "../../base/brand";
 import { Lru } from "../../bytes/lru";
-import type { SourcePosition } from "../type-model";
+import type { SourcePosition, TypeRef } from "../type-model";
 import { GlobalHash } from "./constants";
 import type { Dbi } from "./dbi";
 import { DeclaredLines } from "./declared-lines";
 import { Globals } from "./globals";
 import { ModuleStream } from "./module-symbols-stream";
-import { FunctionIds } from "./ids";
+import { FunctionIdIndex, FunctionIds } from "./ids";
 import { ModuleLines } from "./lines";
 import type { PdbFile } from "./pdb-file";
 import { PdbTypes } from "./types";
@@ -17,6 +17,11 @@ export class Pdb {
   readonly types: PdbTypes | undefined;
   readonly globals: Globals;
   readonly ids: FunctionIds;
+  readonly idIndex: FunctionIdIndex;
+  /** Bounds of a coroutine's body by its code, set by whoever has the code. */
+  bodyOf:
+    | ((coroutine: TypeRef) => { readonly file: string; readonly first: number; readonly last: number } | undefined)
+    | undefined;
   private readonly lines = new Lru<ModuleStream, ModuleLines>(64);
   private readonly streams = new Map<number, ModuleStream>();
 
@@ -34,8 +39,10 @@ export class Pdb {
         ? undefined
         : new PdbTypes(tpi, new GlobalHash(file.stream(dbi.globalsStream), records), (index) => file.stream(index), {
             declared: (index): SourcePosition | undefined => lines.of(index),
+            body: (coroutine) => this.bodyOf?.(coroutine),
           });
     this.ids = new FunctionIds(file.ipi, this.types);
+    this.idIndex = new FunctionIdIndex(file.ipi, this.ids);
   }
 
   linesOf(stream: ModuleStream): ModuleLines {

@@ -1,5 +1,5 @@
 import type { LinkAddress } from "../../base/brand";
-import { Cursor } from "../../bytes/cursor";
+import type { Cursor } from "../../bytes/cursor";
 import { inlineRows } from "./inline-sites";
 import type { InlineRow } from "./inline-sites";
 import type { ModuleLines } from "./lines";

@@ -29,4 +29,5 @@ export const symbolKind = {
   inlineSiteEnd: 0x114e,
   procedureIdEnd: 0x114f,
   armSwitchTable: 0x1159,
+  inlinees: 0x1168,
 } as const;

@@ -35,6 +35,8 @@ const coroutineStep =
 /** Where rustc was told to say where types are declared (`-Zdebug-info-type-line-numbers`). */
 export interface DeclaredTypes {
   declared(index: number): SourcePosition | undefined;
+  /** Of the body of a coroutine, where that is not told: first and last line of its code. */
+  body(coroutine: TypeRef): { readonly file: string; readonly first: number; readonly last: number } | undefined;
 }
 
 /** Decodes types of a PDB into the common model. References are type indexes. */
@@ -81,7 +83,7 @@ export class PdbTypes {
   /** The type that a CodeView name spells; `undefined` where the PDB has none of that name. */
   byRawName(raw: string): TypeRef | undefined {
     const simple = simpleNamed(raw);
-    if (simple !== undefined) return simple as number as TypeRef;
+    if (simple !== undefined) return simple as TypeRef;
     const found = this.names.definition(raw);
     if (found !== 0) return found as TypeRef;
     const pointer = /^(ref|ref_mut|ptr_const|ptr_mut)\$<(.*?) ?>$/s.exec(raw);
@@ -202,6 +204,17 @@ export class PdbTypes {
     return (found === 0 ? index : found) as TypeRef;
   }
 
+  /** Type of the first parameter of a function type; 0 for none. */
+  firstParameter(index: number): number {
+    const record = index < firstTypeIndex ? undefined : this.table.open(index);
+    if (record === undefined || (record.kind !== leaf.procedure && record.kind !== leaf.memberFunction)) return 0;
+    const { cursor } = record;
+    cursor.skip(record.kind === leaf.procedure ? 8 : 16);
+    const list = this.table.open(cursor.u32());
+    if (list?.kind !== leaf.argumentList || list.cursor.u32() === 0) return 0;
+    return list.cursor.u32();
+  }
+
   /** What a C++ reference refers to; `undefined` for other types. */
   referenceTarget(index: number): number | undefined {
     const record = index < firstTypeIndex ? undefined : this.table.open(index);
@@ -260,6 +273,19 @@ export class PdbTypes {
       default:
         return this.names.udt(here)?.name ?? "?";
     }
+  }
+
+  /**
+   * Name of the member's type as the PDB spells it in generic arguments: a pointer that is awaited is `ref_mut$<T>`.
+   */
+  rawMemberName(owner: TypeRef, member: string): string | undefined {
+    const type = this.type(owner);
+    const found = type.kind === "struct" ? type.members.find((each) => each.name === member) : undefined;
+    if (found === undefined) return undefined;
+    const kind = Math.floor(found.type / kindShift) as PointerKind;
+    const raw = this.rawNameOf(found.type);
+    const target = /^ptr_const\$<(.*?) ?>$/s.exec(raw)?.[1];
+    return target === undefined ? raw : this.pointers.rawName(kind, target);
   }
 
   private fields(list: number): readonly Field[] {
@@ -356,7 +382,7 @@ export class PdbTypes {
     for (const member of members) {
       const number = /^variant(\d+)$/.exec(member.name)?.[1];
       if (number === undefined) continue;
-      const variant = this.variant(member, Number(number), isCoroutine, discriminant?.size ?? 8);
+      const variant = this.variant(ref, member, Number(number), isCoroutine, discriminant?.size ?? 8);
       if (variant !== undefined) variants.push(variant);
     }
     const { size, name: raw } = udt;
@@ -387,7 +413,13 @@ export class PdbTypes {
     return low === undefined ? undefined : { offset: low.offset, size: 16 };
   }
 
-  private variant(member: FieldMember, number: number, isCoroutine: boolean, tagSize: number): Variant | undefined {
+  private variant(
+    ref: TypeRef,
+    member: FieldMember,
+    number: number,
+    isCoroutine: boolean,
+    tagSize: number,
+  ): Variant | undefined {
     let index = this.unmodified(member.type);
     let wrapper = this.names.udt(index);
     if (wrapper?.isForward === true) {
@@ -411,7 +443,10 @@ export class PdbTypes {
       type: this.unmodified(value.type) as TypeRef,
       offset: member.offset + value.offset,
       get declared(): SourcePosition | undefined {
-        return lines.declared(declared);
+        const told = lines.declared(declared);
+        if (told !== undefined || !isCoroutine || number > 2) return told;
+        const body = lines.body(ref);
+        return body === undefined ? undefined : { file: body.file, line: number === 0 ? body.first : body.last };
       },
     } as Variant;
   }

@@ -12,6 +12,7 @@ import type {
   LineRow,
   LocalVariable,
   ModuleSymbols,
+  RecoveredPosition,
   StaticVariable,
   Unwound,
   VtableInfo,
@@ -26,6 +27,8 @@ import type { Pdb } from "../pdb/pdb";
 import { inlineSites, scopesAt } from "../pdb/scopes";
 import type { SourcePosition, Type, TypeArgument, TypeRef } from "../type-model";
 import { coroutineRefs } from "../pdb/coroutines";
+import { AwaitLines } from "./await-lines";
+import type { AwaitRoute } from "./await-lines";
 import { unwindX64 } from "./unwind-x64";
 
 /** A function that only an export names reaches this far at most. */
@@ -34,6 +37,7 @@ const farthestExport = 1 << 20;
 /** Symbols of a Windows module: from its PDB, its image, or both. Link addresses are RVAs. */
 export class PeModuleSymbols implements ModuleSymbols {
   private readonly log = new ProblemLog();
+  private readonly awaits: AwaitLines | undefined;
   private knownExports: { readonly starts: Float64Array; readonly names: readonly string[] } | undefined;
 
   /** @param image the module's file, or the module as it lies in the dump. */
@@ -41,6 +45,10 @@ export class PeModuleSymbols implements ModuleSymbols {
     readonly image: PeFile | undefined,
     readonly pdb: Pdb | undefined,
   ) {
+    if (pdb !== undefined) {
+      this.awaits = new AwaitLines(pdb, (at, length) => image?.readAt(at, length) ?? new Uint8Array(0));
+      pdb.bodyOf = (coroutine) => this.awaits?.of(coroutine).body;
+    }
     if (pdb?.dbi.isReadable === false)
       this.log.add({
         where: pdb.file.source.name,
@@ -221,6 +229,18 @@ export class PeModuleSymbols implements ModuleSymbols {
     return this.pdb?.types === undefined ? [] : yield* coroutineRefs(this.pdb.types);
   }
 
+  awaitPosition(coroutine: TypeRef, variant: number): RecoveredPosition | undefined {
+    const found = this.awaits?.of(coroutine).lines.get(variant);
+    if (found === undefined) return undefined;
+    const { position, routes, others } = found;
+    const disputed = others.length === 0 ? "" : ` (another sign says line ${others.map(String).join(", ")})`;
+    return {
+      position,
+      how: `PDBs do not tell lines of awaits; by ${routes.map((route) => routeWords[route]).join(" and ")}${disputed}`,
+      isCertain: routes.length > 1 && others.length === 0,
+    };
+  }
+
   // --- variables
 
   vtableAt(at: LinkAddress): VtableInfo | undefined {
@@ -297,6 +317,12 @@ export class PeModuleSymbols implements ModuleSymbols {
     this.image?.close();
   }
 }
+
+const routeWords: Readonly<Record<AwaitRoute, string>> = {
+  "jump table": "the target of the jump to this state",
+  "poll calls": "the call that polls what is awaited",
+  "state store": "the store of the state's number",
+};
 
 const frame = (
   name: string,

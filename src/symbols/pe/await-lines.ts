@@ -1,0 +1,362 @@
+import type { LinkAddress } from "../../base/brand";
+import type { CodeNode, CodeTree } from "../pdb/code-tree";
+import { codeTree } from "../pdb/code-tree";
+import type { InlineRow } from "../pdb/inline-sites";
+import type { ModuleLines } from "../pdb/lines";
+import type { ModuleStream, Procedure } from "../pdb/module-symbols-stream";
+import { insideEnum, rustName } from "../pdb/names";
+import type { Pdb } from "../pdb/pdb";
+import type { EnumType, SourcePosition, TypeRef } from "../type-model";
+import { decodeX86 } from "./x86-decode";
+
+/** How the line of an await was found in the code. */
+export type AwaitRoute = "state store" | "jump table" | "poll calls";
+
+export interface RecoveredLine {
+  readonly position: SourcePosition;
+  readonly routes: readonly AwaitRoute[];
+  /** Lines that other routes gave. */
+  readonly others: readonly number[];
+}
+
+export interface RecoveredAwaits {
+  /** By variant index; holes where no route found a line. */
+  readonly lines: ReadonlyMap<number, RecoveredLine>;
+  /** First and last line of the body's code. */
+  readonly body: { readonly file: string; readonly first: number; readonly last: number } | undefined;
+}
+
+const nothing: RecoveredAwaits = { lines: new Map(), body: undefined };
+const firstSuspended = 3;
+const largestFunction = 1 << 22;
+const mostBodies = 4;
+const mostModules = 4096;
+const entrySizes: ReadonlyMap<number, number> = new Map([
+  [4, 4],
+  [5, 4],
+]);
+
+/** The code of one coroutine: a procedure of its own, or a place where it was inlined. */
+interface Body {
+  readonly stream: ModuleStream;
+  readonly lines: ModuleLines;
+  readonly procedure: Procedure;
+  readonly tree: CodeTree;
+  readonly node: CodeNode;
+  readonly isInlined: boolean;
+}
+
+/** Line of a row by file. */
+interface Found {
+  readonly fileId: number;
+  readonly line: number;
+}
+
+/**
+ * Stable compilers do not write the lines of awaits into PDBs. The code of the coroutine has them: the store of each state's number, the
+ * targets of the jump by state at its start, and the calls that poll what is awaited each lie in code of the await's line.
+ */
+export class AwaitLines {
+  private readonly known = new Map<TypeRef, RecoveredAwaits>();
+
+  constructor(
+    private readonly pdb: Pdb,
+    private readonly code: (at: LinkAddress, length: number) => Uint8Array,
+  ) {}
+
+  of(ref: TypeRef): RecoveredAwaits {
+    const known = this.known.get(ref);
+    if (known !== undefined) return known;
+    const made = this.recover(ref);
+    this.known.set(ref, made);
+    return made;
+  }
+
+  private recover(ref: TypeRef): RecoveredAwaits {
+    const { types } = this.pdb;
+    const type = types?.type(ref);
+    if (types === undefined || type?.kind !== "enum" || !type.isCoroutine) return nothing;
+    const inner = insideEnum(types.rawNameOf(type.ref));
+    const name = inner === undefined ? undefined : resumeName(inner);
+    if (name === undefined) return nothing;
+    const bodies = this.bodies(name);
+    const [first] = bodies;
+    if (first === undefined) return nothing;
+    const lines = new Map<number, RecoveredLine>();
+    const votes = bodies.map((body) => this.vote(body, type));
+    for (let index = firstSuspended; index < type.variants.length; index++) {
+      const found = settle(votes, index);
+      const file = found === undefined ? undefined : first.lines.file(found.fileId);
+      if (found === undefined || file === undefined) continue;
+      lines.set(index, { position: { file, line: found.line }, routes: found.routes, others: found.others });
+    }
+    return { lines, body: bodyOf(first) };
+  }
+
+  // --- where the code is
+
+  private bodies(name: string): Body[] {
+    const path = withoutOwnArguments(name);
+    const found: Body[] = [];
+    for (const reference of this.pdb.globals.procedures(withoutOwnArguments(rustName(name)))) {
+      const stream = this.pdb.module(reference.module);
+      if (stream === undefined || withoutOwnArguments(reference.rawName) !== path) continue;
+      const procedure = stream.procedureAt(reference.offset);
+      if (procedure === undefined) continue;
+      const lines = this.pdb.linesOf(stream);
+      const tree = codeTree(stream, lines, procedure);
+      const body = { stream, lines, procedure, tree, node: tree.root, isInlined: false };
+      // The very instance first: others have the same lines, but may have been optimised otherwise.
+      if (reference.rawName === name) found.unshift(body);
+      else found.push(body);
+    }
+    if (found.length === 0) found.push(...this.inlinedBodies(path));
+    return found.slice(0, mostBodies);
+  }
+
+  private *inlinedBodies(path: string): IterableIterator<Body> {
+    const at = path.lastIndexOf("::");
+    if (at < 0) return;
+    const ids = this.pdb.idIndex.named(path.slice(0, at), path.slice(at + 2));
+    if (ids.length === 0) return;
+    const count = Math.min(this.pdb.dbi.modules.length, mostModules);
+    for (let index = 0; index < count; index++) {
+      const stream = this.pdb.module(index);
+      if (stream === undefined) continue;
+      const seen = new Set<number>();
+      let isHere = false;
+      for (const id of ids) {
+        for (const offset of stream.inlinedInto(id)) {
+          const procedure = seen.has(offset) ? undefined : stream.procedureAt(offset);
+          seen.add(offset);
+          if (procedure === undefined || procedure.rawName.startsWith("core::ptr::drop_in_place<")) continue;
+          const lines = this.pdb.linesOf(stream);
+          const tree = codeTree(stream, lines, procedure);
+          for (const node of nodesOf(tree.root)) {
+            if (!ids.includes(node.inlinee)) continue;
+            isHere = true;
+            yield { stream, lines, procedure, tree, node, isInlined: true };
+          }
+        }
+      }
+      if (isHere) return;
+    }
+  }
+
+  // --- what it tells
+
+  private vote(body: Body, type: EnumType): Votes {
+    const size = Math.min(body.procedure.high - body.procedure.low, largestFunction);
+    const code = this.code(body.procedure.low, size).slice();
+    const calls: Call[] = [];
+    const stores = new Map<number, Found>();
+    const conflicting = new Set<number>();
+    const first = body.node.rows[0];
+    for (let at = 0; at < code.length;) {
+      const instruction = decodeX86(code, at);
+      if (instruction.length === 0) break;
+      const end = at + instruction.length;
+      if (instruction.kind === "call")
+        calls.push({ at, target: (body.procedure.low + end + instruction.value) as LinkAddress });
+      else if (
+        instruction.kind === "store byte" &&
+        instruction.value >= firstSuspended &&
+        instruction.value < type.variants.length &&
+        (body.isInlined || instruction.displacement === type.discriminant?.offset) &&
+        instruction.base >= 0 &&
+        !(instruction.base === 4 && body.isInlined)
+      ) {
+        const row = ownRow(body.node, at);
+        if (row !== undefined && row.line > 0 && row.line !== first?.line) {
+          const earlier = stores.get(instruction.value);
+          if (earlier !== undefined && earlier.line !== row.line) conflicting.add(instruction.value);
+          stores.set(instruction.value, row);
+        }
+      }
+      at = end;
+    }
+    for (const state of conflicting) stores.delete(state);
+    return {
+      "state store": stores,
+      "jump table": this.byJumpTable(body, type, code),
+      "poll calls": this.byPolls(body, type, calls),
+    };
+  }
+
+  /** Targets of the jump by state: code of the await's line, or in debug builds a jump there. */
+  private byJumpTable(body: Body, type: EnumType, code: Uint8Array): ReadonlyMap<number, Found> {
+    const found = new Map<number, Found>();
+    const { procedure, node, tree } = body;
+    const first = node.rows[0];
+    const table = tree.switches.find((each) => {
+      const at = each.branch - procedure.low;
+      return each.count === type.variants.length && entrySizes.has(each.kind) && rowAt(node.rows, at) !== undefined;
+    });
+    if (table === undefined || first === undefined) return found;
+    const bytes = this.code(table.table, table.count * 4).slice();
+    if (bytes.length < table.count * 4) return found;
+    const view = new DataView(bytes.buffer);
+    for (let state = firstSuspended; state < table.count; state++) {
+      let at = table.base + view.getInt32(state * 4, true) - procedure.low;
+      for (let steps = 0; steps < 12 && at >= 0 && at < code.length; steps++) {
+        const row = rowAt(node.rows, at);
+        if (row !== undefined && row.line > 0 && row.line !== first.line) {
+          found.set(state, row);
+          break;
+        }
+        const instruction = decodeX86(code, at);
+        if (instruction.length === 0 || instruction.kind === "return" || instruction.kind === "jump away") break;
+        at += instruction.length + (instruction.kind === "jump" ? instruction.value : 0);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Each await polls its future: a call, or code inlined, whose first parameter is `Pin<&mut F>`; `into_future` takes F. The lines of those of
+   * one type, in order, are those of the awaits of that type, in order, when there are as many.
+   */
+  private byPolls(body: Body, type: EnumType, calls: readonly Call[]): ReadonlyMap<number, Found> {
+    const { types } = this.pdb;
+    const found = new Map<number, Found>();
+    if (types === undefined) return found;
+    const wanted = new Map<string, number[]>();
+    for (let index = firstSuspended; index < type.variants.length; index++) {
+      const variant = type.variants[index];
+      const awaitee = variant === undefined ? undefined : types.rawMemberName(variant.type, "__awaitee");
+      if (awaitee === undefined) continue;
+      const variants = wanted.get(awaitee);
+      if (variants === undefined) wanted.set(awaitee, [index]);
+      else variants.push(index);
+    }
+    const lines = new Map<string, Map<string, Found>>();
+    const add = (future: string | undefined, at: number): void => {
+      if (future === undefined || !wanted.has(future)) return;
+      const row = rowAt(body.node.rows, at);
+      if (row === undefined || row.line === 0) return;
+      const known = lines.get(future) ?? new Map<string, Found>();
+      known.set(`${String(row.fileId)}:${String(row.line)}`, row);
+      lines.set(future, known);
+    };
+    for (const child of body.node.children) {
+      const start = child.rows.reduce((least, row) => Math.min(least, row.low), Infinity);
+      const future = this.polledBy(this.pdb.ids.rawName(child.inlinee), this.pdb.idIndex.typeOf(child.inlinee));
+      if (Number.isFinite(start)) add(future, start);
+    }
+    for (const { at, target } of calls) {
+      if (ownRow(body.node, at) === undefined) continue;
+      const callee = this.pdb.moduleAt(target)?.covering(target);
+      if (callee?.low === target) add(this.polledBy(callee.rawName, callee.type), at);
+    }
+    for (const local of body.node.locals) {
+      if (local.name !== "__awaitee" || local.block === undefined) continue;
+      const raw = types.rawNameOf(local.type);
+      const target = /^ptr_const\$<(.*?) ?>$/s.exec(raw)?.[1];
+      add(
+        target === undefined ? raw : `ref_mut$<${target}${target.endsWith(">") ? " >" : ">"}`,
+        local.block - body.procedure.low,
+      );
+    }
+    for (const [future, variants] of wanted) {
+      const sorted = [...(lines.get(future)?.values() ?? [])].sort((a, b) => a.line - b.line);
+      if (sorted.length !== variants.length) continue;
+      variants.forEach((variant, index) => {
+        const row = sorted[index];
+        if (row !== undefined) found.set(variant, row);
+      });
+    }
+    return found;
+  }
+
+  /** The future that a function polls, or makes of what is awaited. */
+  private polledBy(rawName: string, functionType: number): string | undefined {
+    const { types } = this.pdb;
+    const into = /::into_future<(.*?) ?>$/s.exec(rawName)?.[1];
+    if (into !== undefined) return into;
+    const parameter = types?.firstParameter(functionType) ?? 0;
+    const raw = parameter === 0 ? undefined : types?.rawNameOf(parameter);
+    return raw === undefined ? undefined : /^core::pin::Pin<ref_mut\$<(.*?) ?> >$/s.exec(raw)?.[1];
+  }
+}
+
+interface Call {
+  readonly at: number;
+  readonly target: LinkAddress;
+}
+
+type Votes = Readonly<Record<AwaitRoute, ReadonlyMap<number, Found>>>;
+const routes: readonly AwaitRoute[] = ["jump table", "poll calls", "state store"];
+
+/** The line that most routes give; among equals the first route's in the order above. */
+function settle(
+  votes: readonly Votes[],
+  state: number,
+): (Found & { readonly routes: readonly AwaitRoute[]; readonly others: readonly number[] }) | undefined {
+  for (const vote of votes) {
+    const byLine = new Map<number, { row: Found; routes: AwaitRoute[] }>();
+    for (const route of routes) {
+      const row = vote[route].get(state);
+      if (row === undefined) continue;
+      const known = byLine.get(row.line);
+      if (known === undefined) byLine.set(row.line, { row, routes: [route] });
+      else known.routes.push(route);
+    }
+    const [best, ...rest] = [...byLine.values()].sort((a, b) => b.routes.length - a.routes.length);
+    if (best === undefined) continue;
+    return {
+      fileId: best.row.fileId,
+      line: best.row.line,
+      routes: best.routes,
+      others: rest.map((each) => each.row.line),
+    };
+  }
+  return undefined;
+}
+
+const rowAt = (rows: readonly InlineRow[], at: number): InlineRow | undefined =>
+  rows.find((row) => at >= row.low && at < row.high);
+
+/** The node's row at `at`, unless something inlined further covers it. */
+const ownRow = (node: CodeNode, at: number): InlineRow | undefined =>
+  node.children.some((child) => rowAt(child.rows, at) !== undefined) ? undefined : rowAt(node.rows, at);
+
+function* nodesOf(node: CodeNode): IterableIterator<CodeNode> {
+  for (const child of node.children) {
+    yield child;
+    yield* nodesOf(child);
+  }
+}
+
+function bodyOf(body: Body): RecoveredAwaits["body"] {
+  const [first] = body.node.rows;
+  const file = first === undefined ? undefined : body.lines.file(first.fileId);
+  if (first === undefined || file === undefined) return undefined;
+  const lines = body.node.rows.filter((row) => row.fileId === first.fileId && row.line > 0).map((row) => row.line);
+  return { file, first: Math.min(...lines), last: Math.max(...lines) };
+}
+
+/** `a::f::async_fn$0<T>` of `a::f::async_fn_env$0<T>`: the function that resumes the coroutine of this type. */
+export function resumeName(inner: string): string | undefined {
+  const at = lastStep(inner);
+  const step = inner.slice(at);
+  const made = step.replace(/^(\w+)_env\$([0-9a-f]+)/, "$1$$$2");
+  return made === step ? undefined : inner.slice(0, at) + made;
+}
+
+/** Where the last step of a path begins, outside of brackets. */
+function lastStep(path: string): number {
+  let depth = 0;
+  for (let at = path.length - 1; at > 0; at--) {
+    const code = path.charCodeAt(at);
+    if (code === 0x3e || code === 0x29) depth++;
+    else if (code === 0x3c || code === 0x28) depth--;
+    else if (code === 0x3a && depth <= 0 && path.charCodeAt(at - 1) === 0x3a) return at + 1;
+  }
+  return 0;
+}
+
+/** The path before the generic arguments of its last step. */
+function withoutOwnArguments(path: string): string {
+  const at = path.indexOf("<", lastStep(path));
+  return at < 0 || !path.endsWith(">") ? path : path.slice(0, at);
+}
