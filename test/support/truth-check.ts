@@ -9,12 +9,23 @@ export interface Truth {
   readonly dumpedMs: number;
   readonly executors: readonly { readonly name: string; readonly kind: string; readonly workers?: number }[];
   readonly tasks: readonly TruthTask[];
+  /** Many equal tasks that are not in `tasks` one by one (the one that is counts): all named so, all at that line. */
+  readonly groups?: readonly { readonly name: string; readonly marker: string; readonly count: number }[];
+  /** What has to be concluded; absent where the program does not say. */
+  readonly verdicts?: readonly TruthVerdict[];
   readonly crash?: {
     readonly task?: string;
     readonly message?: string;
     readonly marker?: string;
     readonly thread?: number;
   };
+}
+
+export interface TruthVerdict {
+  /** Words joined by "-", where reports have spaces. */
+  readonly kind: string;
+  readonly tasks: readonly string[];
+  readonly markers: readonly string[];
 }
 
 export interface TruthFrame {
@@ -133,11 +144,35 @@ export function compareWithTruth(
     compareWaits(found, expected, who);
     compareHolds(found, expected, who);
   }
+  for (const group of truth.groups ?? []) compareGroup(group);
   const extra = report.tasks
     .filter((task) => !matched.has(task) && task.kind !== "worker")
     .map((task) => `${task.kind} ${task.id} ${task.future} (${task.state}, ${task.evidence.grade})`);
 
   return { ...tally, extra, wrong, missing };
+
+  /** Equal tasks: each has the name and the innermost own frame at the marker; those that the truth also lists count once. */
+  function compareGroup(group: NonNullable<Truth["groups"]>[number]): void {
+    const listed = truth.tasks.filter((task) => task.name === group.name).length;
+    const found = report.tasks.filter((task) => !matched.has(task) && withoutGenerics(task.future) === group.name);
+    const wanted = group.count - listed;
+    tally.tasks.expected += wanted;
+    tally.tasks.right += Math.min(found.length, wanted);
+    if (found.length < wanted) missing.push(`${String(wanted - found.length)} of the ${group.name} were not found`);
+    for (const task of found.slice(0, wanted)) {
+      matched.add(task);
+      tally.frames.expected++;
+      const frames: AwaitAnswer[] = [];
+      if (task.awaits !== null) collect(task.awaits, frames);
+      const last = frames.at(-1);
+      const marker = markers.get(group.marker);
+      if (marker === undefined) throw new Error(`the fixture has no marker ${group.marker}`);
+      if (last?.line === marker.line && last.file?.replaceAll("\\", "/").endsWith(marker.file) === true)
+        tally.frames.right++;
+      else if (last?.line === undefined) missing.push(`task ${task.id} ${group.name}: line not told`);
+      else wrong.push(`task ${task.id} ${group.name}: frame said ${place(last)}, is at ${group.marker}`);
+    }
+  }
 
   function check(count: Tally, found: string | undefined, expected: string, what: string): void {
     count.expected++;

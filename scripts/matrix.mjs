@@ -1,0 +1,167 @@
+// `npm run matrix [-- ROW...]`: builds the zoo with many versions of tokio and in many ways, dumps it, and holds what Grace says against what
+// the program wrote down about itself. Prints a table; ends with 1 when a row has a wrong statement. The rows are in
+// test/fixtures/build-matrix.json, and the committed sets of test/fixtures/sets are rows too: they need neither Rust nor a debugger.
+// Everything it makes is in .cache/matrix. `--again` compares what is built and dumped already; `--table` only prints the last results.
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { build, dumpers, must, needLinux, programs, runsAt, tool } from "./lib/fixture-build.mjs";
+import { Advice, main, root, run, typescript } from "./lib/process.mjs";
+
+const table = JSON.parse(readFileSync(join(root, "test/fixtures/build-matrix.json"), "utf8"));
+const sets = JSON.parse(readFileSync(join(root, "test/fixtures/matrix.json"), "utf8")).sets;
+const out = join(root, ".cache/matrix");
+const defaults = { package: "zoo", folder: "zoo", profile: "release", features: ["small"], dump: "kernel" };
+
+const rows = [
+  ...table.rows.map((row) => ({ ...defaults, ...row })),
+  ...sets.map((set) => ({ name: set.name, set: set.name, about: `committed set, ${set.dump}` })),
+];
+
+/** What is done to a program after it was built; needs no compiler. The build id stays, so the dump still tells which program it is. */
+const after = {
+  zlib: (program) => compressed(program, "zlib"),
+  zstd: (program) => compressed(program, "zstd"),
+  async strip(program) {
+    const objcopy = tool(["objcopy"], "apt install binutils");
+    const name = basename(program);
+    const here = { cwd: dirname(program), quiet: true };
+    await must(objcopy, ["--only-keep-debug", name, `${name}.debug`], here);
+    await must(objcopy, ["--strip-all", `--add-gnu-debuglink=${name}.debug`, name], here);
+  },
+};
+
+const compressed = (program, how) =>
+  must(tool(["objcopy"], "apt install binutils"), [`--compress-debug-sections=${how}`, program], { quiet: true });
+
+/** The program and what lies beside it, built unless another row has it. */
+async function provide(row, folder) {
+  const program = join(folder, row.package);
+  if (row.programOf !== undefined) {
+    const other = join(out, row.programOf, row.package);
+    if (!existsSync(other)) throw new Advice(`${row.name} needs the program of ${row.programOf}: run that row first.`);
+    copyFileSync(other, program);
+  } else {
+    const { program: built } = await build({ ...row, dump: undefined }, table.toolchain);
+    copyFileSync(built, program);
+    // Packed debug information lies beside the program. Unpacked, it stays in the objects where the compiler wrote them.
+    for (const end of row.keep ?? []) copyFileSync(`${built}.${end}`, `${program}.${end}`);
+  }
+  if (row.after !== undefined) await after[row.after](program);
+  return program;
+}
+
+/** Runs the program in a folder of its own, as its users would; the dump, the truth and the sources of that moment are kept. */
+async function dump(row, folder, program) {
+  const at = join(runsAt, `matrix-${row.name}`);
+  rmSync(at, { recursive: true, force: true });
+  mkdirSync(at, { recursive: true });
+  copyFileSync(program, join(at, row.package));
+  const written = await dumpers[row.dump](row.package, at, row);
+  copyFileSync(written, join(folder, "dump"));
+  copyFileSync(join(at, "truth.json"), join(folder, "truth.json"));
+  rmSync(join(folder, "src"), { recursive: true, force: true });
+  cpSync(join(programs, row.folder, "src"), join(folder, "src"), { recursive: true });
+  rmSync(at, { recursive: true, force: true });
+}
+
+async function compare(row, folder, again) {
+  const result = join(folder, "result.json");
+  let args = ["--set", row.set];
+  if (row.set === undefined) {
+    const ready = again && ["dump", "truth.json", row.package].every((name) => existsSync(join(folder, name)));
+    if (!ready) {
+      rmSync(result, { force: true });
+      needLinux();
+      await dump(row, folder, await provide(row, folder));
+    }
+    args = [join(folder, "dump"), join(folder, row.package), join(folder, "truth.json"), join(folder, "src")];
+  }
+  const { code, output } = await run(process.execPath, typescript("test/compare/matrix-row.ts", ...args), {
+    quiet: true,
+  });
+  if (code !== 0) throw new Advice(`${row.name}: the comparison failed\n${output}`);
+  const found = JSON.parse(output.slice(output.indexOf("{")));
+  writeFileSync(result, `${JSON.stringify(found, null, 1)}\n`);
+  return found;
+}
+
+const each = (count) => (count.expected === 0 ? "" : `${count.right}/${count.expected}`);
+
+/** A task that is no task is a wrong statement; what the runtime itself gives to its blocking pool (tokio::fs) is none of the program's. */
+const strangers = (found) => found.extra.filter((task) => !/^blocking \S+ (?:tokio|std)::/.test(task));
+
+/** Without full debug information, names are all that can be wanted: no lines may be made up, and a problem says why. */
+function shortOf(row, found) {
+  const faults = [];
+  if (row.expect !== "names") return faults;
+  for (const what of ["tasks", "states", "futures"])
+    if (found[what].right < found[what].expected * 0.99) faults.push(`${what} ${each(found[what])}`);
+  if (found.frames.right > 0) faults.push("lines are told, and nothing in the program tells them");
+  if (!found.problems.some((problem) => /debug/i.test(problem))) faults.push("no problem says why lines are missing");
+  return faults;
+}
+
+const wrongOf = (found) => found.wrong.length + strangers(found).length + (found.verdicts?.extra.length ?? 0);
+
+const headings = ["row", "tokio", "build", "tasks", "states", "names", "lines", "waits", "numbers", "holders", "holds"];
+
+/** A table of Markdown, as docs/accuracy.md has it. */
+function print(results) {
+  const cells = [[...headings, "verdicts", "wrong"]];
+  for (const { row, found } of results)
+    cells.push([
+      row.name,
+      found.tokio ?? "",
+      row.about ?? "",
+      ...["tasks", "states", "futures", "frames", "waits", "numbers", "holders", "holds"].map((key) =>
+        each(found[key]),
+      ),
+      found.verdicts === undefined ? "" : `${found.verdicts.right}/${found.verdicts.expected}`,
+      String(wrongOf(found)),
+    ]);
+  const widths = cells[0].map((_, column) => Math.max(3, ...cells.map((line) => line[column].length)));
+  const line = (texts) => `| ${texts.map((text, column) => text.padEnd(widths[column])).join(" | ")} |`;
+  console.log(line(cells[0]));
+  console.log(line(widths.map((width) => "-".repeat(width))));
+  for (const texts of cells.slice(1)) console.log(line(texts));
+}
+
+await main(async (args) => {
+  const names = args.filter((arg) => !arg.startsWith("--"));
+  const unknown = names.filter((name) => !rows.some((row) => row.name === name));
+  if (unknown.length > 0)
+    throw new Advice(`No such row: ${unknown.join(", ")}. There are: ${rows.map((row) => row.name).join(", ")}`);
+  const wanted = rows.filter((row) => names.length === 0 || names.includes(row.name));
+  const results = [];
+  const failed = [];
+  for (const row of wanted) {
+    const folder = join(out, row.name);
+    mkdirSync(folder, { recursive: true });
+    const result = join(folder, "result.json");
+    if (args.includes("--table")) {
+      if (existsSync(result)) results.push({ row, found: JSON.parse(readFileSync(result, "utf8")) });
+      continue;
+    }
+    console.error(`== ${row.name}`);
+    try {
+      const found = await compare(row, folder, args.includes("--again"));
+      results.push({ row, found });
+      for (const text of found.wrong) console.error(`WRONG    ${text}`);
+      for (const text of strangers(found)) console.error(`WRONG    no such task: ${text}`);
+      for (const text of found.verdicts?.extra ?? []) console.error(`WRONG    no such verdict: ${text}`);
+      for (const text of found.verdicts?.missing ?? []) console.error(`missing  verdict ${text}`);
+      for (const text of found.missing) console.error(`missing  ${text}`);
+      for (const text of shortOf(row, found)) console.error(`SHORT    ${text}`);
+    } catch (error) {
+      if (!(error instanceof Advice)) throw error;
+      console.error(error.message);
+      failed.push(row.name);
+    }
+  }
+  print(results);
+  const missing = wanted.filter((row) => !results.some((result) => result.row === row)).map((row) => row.name);
+  if (missing.length > 0) console.log(`\nNot run: ${missing.join(", ")}`);
+
+  const bad = results.filter(({ row, found }) => wrongOf(found) > 0 || shortOf(row, found).length > 0);
+  return bad.length > 0 || failed.length > 0 ? 1 : 0;
+});
