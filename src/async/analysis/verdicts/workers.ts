@@ -1,6 +1,6 @@
 import { inferred, verified } from "../../../base/evidence";
 import type { TaskKey } from "../../model";
-import { isBlocked, workerThreads } from "../blocked-threads";
+import { workerThreads } from "../blocked-threads";
 import type { PollingThread } from "../blocked-threads";
 import type { Verdict, VerdictDetail } from "../model";
 import { futureText, ownAwait, taskList } from "../say";
@@ -18,7 +18,7 @@ export function busyWorkers(findings: Findings): Verdict[] {
     const waiting = world.tasks.filter(
       (task) => task.executor === executor.id && (task.state === "scheduled" || task.state === "unpolled"),
     );
-    const blocked = polling.filter((each) => isBlocked(each.wait));
+    const blocked = polling.filter((each) => each.motion.state === "blocked");
     const isFull = polling.length === threads.length;
     if (isFull && blocked.length === threads.length) {
       verdicts.push({
@@ -26,12 +26,18 @@ export function busyWorkers(findings: Findings): Verdict[] {
         summary: `${threads.length === 1 ? `The thread of ${executor.kind} (${executor.id})` : `All ${threads.length} workers of ${executor.kind} (${executor.id})`} ${threads.length === 1 ? "is" : "are"} blocked inside of a poll${waiting.length === 0 ? "" : `; ${taskList(waiting.map((task) => task.key))} cannot run`}`,
         tasks: blocked.map((each) => each.task.key),
         details: blocked.map((each) => threadDetail(findings, each)),
-        evidence: verified("each worker's thread is inside a poll and in a system call that waits"),
+        evidence: blocked.every((each) => each.motion.by === "system call")
+          ? verified("each worker's thread is inside a poll and in a system call that waits")
+          : inferred(
+              "each worker's thread is inside a poll and in a function that waits; the dump does not record system calls",
+            ),
       });
       continue;
     }
-    const running = polling.filter((each) => !isBlocked(each.wait));
-    if (isFull && waiting.length > 0 && running.length > 0 && !isCrashing(findings, running)) {
+    const running = polling.filter((each) => each.motion.state === "runs");
+    // One of which it is not known whether it runs may be the one that is blocked.
+    const isKnown = running.length + blocked.length === threads.length;
+    if (isFull && isKnown && waiting.length > 0 && running.length > 0 && !isCrashing(findings, running)) {
       const keys = running.map((each) => each.task.key);
       verdicts.push({
         kind: "starvation",
