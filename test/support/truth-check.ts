@@ -135,7 +135,14 @@ export function compareWithTruth(
     matched.add(found);
     tally.tasks.right++;
     const who = `task ${expected.id} ${expected.name}`;
-    check(tally.states, found.state, expected.state, `${who}: state`);
+    // The state word says the same of a task that was never polled and of one that was woken; only its future tells them apart. Where that
+    // cannot be read (no layouts), "scheduled" is what is known, and it has to be said with a grade that is not "verified".
+    const isHalfTold =
+      expected.state === "unpolled" &&
+      found.state === "scheduled" &&
+      found.awaits === null &&
+      found.evidence.grade !== "verified";
+    check(tally.states, isHalfTold ? undefined : found.state, expected.state, `${who}: state`);
     // A closure of the blocking pool has the name of where it is written; the program names the function that it calls.
     if (expected.kind === "blocking")
       check(tally.futures, String(found.future.endsWith("{closure}")), "true", `${who}: closure`);
@@ -298,7 +305,7 @@ export function compareWithTruth(
         (typeof said === "number" && typeof value === "number" && Math.abs(said - value) <= slack)
       )
         tally.numbers.right++;
-      else wrong.push(`${who}: said ${name} ${String(said)} of the ${wait.kind}, is ${String(value)}`);
+      else wrong.push(`${who}: said ${name} ${JSON.stringify(said)} of the ${wait.kind}, is ${String(value)}`);
     }
   }
 
