@@ -236,7 +236,7 @@ const canRegisterLenses = (capabilities: ClientCapabilities): boolean =>
 
 /** An editor that does not register lenses on its own sends the Rust sources, too. */
 const isReport = ({ languageId, uri }: TextDocument): boolean =>
-  languageId === "grace-report" || (languageId !== "rust" && /\.grace$/.test(uri.split("?", 1)[0] ?? ""));
+  languageId === "grace-report" || (languageId !== "rust" && (uri.split("?", 1)[0] ?? "").endsWith(".grace"));
 
 function pathOf(uri: string): string | undefined {
   if (!uri.startsWith("file:")) return undefined;

@@ -26,7 +26,8 @@ const mostRemembered = 20_000;
 
 /**
  * Finds the files that a report names on this machine. Reports come from other machines and other people: nothing is opened, only looked up,
- * and network paths are not touched, since looking one up would log in there.
+ * and network paths that only the report
+ * names are not touched, since looking one up would log in there.
  */
 export class SourceFiles {
   private readonly known = new Map<string, { readonly path: string | undefined; readonly until: number }>();
@@ -52,12 +53,19 @@ export class SourceFiles {
     if (this.known.size >= mostRemembered) this.known.clear();
     let found: string | undefined;
     for (const candidate of this.candidates(path, root))
-      if (isFile(candidate)) {
+      if ((!isOnNetwork(candidate) || this.isChosen(candidate)) && isFile(candidate)) {
         found = candidate;
         break;
       }
     this.known.set(key, { path: found, until: now + freshFor });
     return found;
+  }
+
+  /** Below a path that the person chose herself. */
+  private isChosen(path: string): boolean {
+    return [...Object.values(this.settings.sourceMap), ...this.settings.folders].some((chosen) =>
+      path.startsWith(chosen),
+    );
   }
 
   private *candidates(path: string, root: string): Generator<string> {
@@ -112,7 +120,6 @@ const isAbsolute = (path: string): boolean =>
 const isOnNetwork = (path: string): boolean => /^[\\/]{2}/.test(path);
 
 function isFile(path: string): boolean {
-  if (isOnNetwork(path)) return false;
   try {
     return statSync(path).isFile();
   } catch {
