@@ -237,7 +237,8 @@ export interface HolderAnswer {
   readonly role: HolderRole;
   readonly task: TaskId;
   readonly future: string;
-  /** The OS thread that polls it now. */
+  readonly state: TaskSummary["state"];
+  /** The OS thread that polls it now; of a block_on the one that sleeps for it. */
   readonly thread?: number;
   /** The local that keeps the guard, or the channel's end. */
   readonly local?: string;

@@ -15,6 +15,7 @@ const holder = (task: string, role: HolderRole = "holds"): HolderAnswer => ({
   role,
   task,
   future: `f${task}`,
+  state: "suspended",
   evidence,
 });
 

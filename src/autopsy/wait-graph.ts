@@ -32,6 +32,7 @@ export interface GraphSources {
 interface Person {
   readonly key: string;
   readonly future: string;
+  /** The thread that is inside of its poll. */
   thread: number | undefined;
   at: PlaceAnswer | undefined;
   readonly marks: Set<string>;
@@ -94,14 +95,14 @@ function peopleOf({ resources, verdicts }: GraphSources): Map<string, Person> {
     for (const waiter of resource.waiters) {
       const found = person(waiter.task, waiter.future);
       found.at ??= waiter.at;
-      found.thread ??= waiter.thread;
+      if (waiter.state === "running") found.thread ??= waiter.thread;
       if (!shared) found.own.push({ resource, waiter });
       else if (!found.waits.includes(resource)) found.waits.push(resource);
     }
     for (const holder of resource.holders) {
       const found = person(holder.task, holder.future);
       found.at ??= holder.at;
-      found.thread ??= holder.thread;
+      if (holder.state === "running") found.thread ??= holder.thread;
       if (!found.has.includes(resource)) found.has.push(resource);
     }
   }
@@ -156,7 +157,8 @@ const relations: Readonly<Record<HolderRole, GraphRelation>> = {
 /** Nodes and edges in the order in which they were drawn. */
 class Drawing {
   private readonly drawn = new Map<string, GraphNode>();
-  private readonly known = new Set<string>();
+  /** Tasks that stand together in one node. */
+  private gathered = 0;
   private readonly joins = new Set<string>();
   readonly edges: GraphEdge[] = [];
 
@@ -172,108 +174,97 @@ class Drawing {
   /** Draws as much of it as the bound leaves. @returns how many tasks and resources were left out */
   add(component: Component, limit: number): number {
     const inside = new Map(component.people.map((each) => [each.key, each]));
-    let left = 0;
+    const before = this.gathered;
     // Those on the circle first, so that a bound never cuts it.
     const order = [...component.resources].sort(
       (a, b) => Number(b.cycle) - Number(a.cycle) || b.marks.length - a.marks.length,
     );
-    for (const each of component.people) if (component.resources.length === 0) left += this.person(each, limit);
+    if (component.resources.length === 0) for (const each of component.people) this.person(each, limit);
     for (const resource of order) {
-      if (resource.kind === "task") {
-        left += this.joined(resource, inside, limit);
-        continue;
+      if (resource.kind === "task") this.joined(resource, inside, limit);
+      else if (this.node(resourceNode(resource), limit)) {
+        this.waiters(resource, inside, limit);
+        this.holders(resource, inside, limit);
       }
-      if (!this.node(resourceNode(resource), limit)) {
-        left++;
-        continue;
-      }
-      left += this.waiters(resource, inside, limit) + this.holders(resource, inside, limit);
     }
-    return left;
+    const ids = [
+      ...component.people.map((each) => `task ${each.key}`),
+      ...component.resources.filter((each) => each.kind !== "task").map(resourceId),
+    ];
+    return ids.filter((id) => !this.drawn.has(id)).length - (this.gathered - before);
   }
 
-  private waiters(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): number {
+  private waiters(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): void {
     const id = resourceId(resource);
-    let left = 0;
-    let plain = 0;
-    let more = 0;
-    for (const waiter of resource.waiters) {
-      const person = inside.get(waiter.task);
-      if (person === undefined) continue;
-      if (isPlain(person, resource) && !this.isOnCircle(person) && ++plain > alikeLimit) {
-        more++;
-        continue;
-      }
-      left += this.person(person, limit);
+    const rest = this.first(resource, resource.waiters, inside, (person, waiter) => {
+      this.person(person, limit);
       this.edge(`task ${person.key}`, id, "waits for", waitText(waiter), waiter.evidence);
-    }
-    if (more > 0) left += this.more(id, more, "wait for it", "waits for", resource, limit);
-    return left;
+    });
+    this.more(id, rest, "waits for", resource, limit);
   }
 
-  private holders(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): number {
+  private holders(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): void {
     const id = resourceId(resource);
-    let left = 0;
+    const rest = this.first(resource, resource.holders, inside, (person, holder) => {
+      this.person(person, limit);
+      this.edge(id, `task ${person.key}`, relations[holder.role], holder.local, holder.evidence);
+    });
+    this.more(id, rest, relations[resource.holders[0]?.role ?? "holds"], resource, limit);
+  }
+
+  /** Passes on whoever has another part in the picture, and the first of those who have not. @returns the number of the rest */
+  private first<Each extends { readonly task: string }>(
+    resource: WaitResourceAnswer,
+    list: readonly Each[],
+    inside: ReadonlyMap<string, Person>,
+    draw: (person: Person, each: Each) => void,
+  ): number {
     let plain = 0;
-    let more = 0;
-    for (const holder of resource.holders) {
-      const person = inside.get(holder.task);
+    for (const each of list) {
+      const person = inside.get(each.task);
       if (person === undefined) continue;
-      if (isPlain(person, resource) && !this.isOnCircle(person) && ++plain > alikeLimit) {
-        more++;
-        continue;
-      }
-      left += this.person(person, limit);
-      const text = holder.local;
-      this.edge(id, `task ${person.key}`, relations[holder.role], text, holder.evidence);
+      const isOneOfMany = isPlain(person, resource) && !this.isOnCircle(person);
+      if (!isOneOfMany || ++plain <= alikeLimit) draw(person, each);
     }
-    const role = resource.holders[0]?.role;
-    if (more > 0) left += this.more(id, more, "have it", relations[role ?? "holds"], resource, limit);
-    return left;
+    return Math.max(0, plain - alikeLimit);
   }
 
   /** A task that is waited for is its own node. */
-  private joined(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): number {
+  private joined(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): void {
     const target = inside.get(resource.holders[0]?.task ?? "");
-    if (target === undefined) return 0;
-    let left = this.person(target, limit);
-    for (const waiter of resource.waiters) {
-      const person = inside.get(waiter.task);
-      if (person === undefined) continue;
-      left += this.person(person, limit);
-      this.edge(
-        `task ${person.key}`,
-        `task ${target.key}`,
-        "waits for",
-        "its end",
-        waiter.evidence,
-        resourceId(resource),
-      );
-    }
-    return left;
+    if (target === undefined) return;
+    const id = `task ${target.key}`;
+    const via = resourceId(resource);
+    this.person(target, limit);
+    const rest = this.first(resource, resource.waiters, inside, (person, waiter) => {
+      this.person(person, limit);
+      this.edge(`task ${person.key}`, id, "waits for", "its end", waiter.evidence, via);
+    });
+    this.more(id, rest, "waits for", resource, limit);
   }
 
-  private more(
-    id: string,
-    count: number,
-    doing: string,
-    relation: GraphRelation,
-    resource: WaitResourceAnswer,
-    limit: number,
-  ): number {
+  /** Tasks that are one node together. */
+  private more(id: string, count: number, relation: GraphRelation, resource: WaitResourceAnswer, limit: number): void {
+    if (count === 0) return;
     const more = `more ${relation} ${id}`;
-    const label = counted(count, "more task");
-    if (!this.node({ id: more, kind: "more", label, detail: doing, marks: [], cycle: false }, limit)) return count;
+    const detail = relation === "waits for" ? "wait behind them" : undefined;
+    const node: GraphNode = {
+      id: more,
+      kind: "more",
+      label: counted(count, "more task"),
+      ...(detail === undefined ? {} : { detail }),
+      marks: [],
+      cycle: false,
+    };
+    if (!this.node(node, limit)) return;
+    this.gathered += count;
     if (relation === "waits for") this.edge(more, id, relation, undefined, resource.evidence);
     else this.edge(id, more, relation, undefined, resource.evidence);
-    return 0;
   }
 
-  /** @returns 1 where it was left out, each person once */
-  private person(person: Person, limit: number): number {
+  private person(person: Person, limit: number): void {
     const id = `task ${person.key}`;
-    if (this.known.has(id)) return 0;
-    this.known.add(id);
+    if (this.drawn.has(id)) return;
     const { location, name } = person.at ?? {};
     const drawn = this.node(
       {
@@ -289,35 +280,25 @@ class Drawing {
       },
       limit,
     );
-    if (!drawn) return 1;
+    if (!drawn) return;
     for (const [index, { resource, waiter }] of person.own.slice(0, ownLimit).entries()) {
       const own = `own ${String(index)} ${id}`;
       const kind = nodeKind(resource.kind);
-      const label =
-        kind === "nothing" && resource.kind === "never" ? "nothing: pending()" : (waiter.wants ?? resource.text);
+      const label = resource.kind === "never" ? "nothing: pending()" : (waiter.wants ?? resource.text);
       if (this.node({ id: own, kind, label, marks: [], cycle: false }, limit))
         this.edge(id, own, "waits for", undefined, waiter.evidence);
     }
     const { thread } = person;
     const role = thread === undefined ? undefined : this.sources.threadRole(thread);
-    if (thread !== undefined && role !== undefined) {
-      const threadId = `thread ${String(thread)}`;
-      const node: GraphNode = {
-        id: threadId,
-        kind: "thread",
-        label: threadId,
-        detail: role,
-        thread,
-        marks: [],
-        cycle: false,
-      };
-      if (this.node(node, limit))
-        this.edge(id, threadId, "polled by", undefined, {
-          grade: "verified",
-          why: "the thread's stack is inside of its poll",
-        });
-    }
-    return 0;
+    if (thread === undefined || role === undefined) return;
+    const threadId = `thread ${String(thread)}`;
+    if (
+      this.node({ id: threadId, kind: "thread", label: threadId, detail: role, thread, marks: [], cycle: false }, limit)
+    )
+      this.edge(id, threadId, "polled by", undefined, {
+        grade: "verified",
+        why: "the thread's stack is inside of its poll",
+      });
   }
 
   private isOnCircle(person: Person): boolean {

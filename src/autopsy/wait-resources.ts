@@ -161,15 +161,9 @@ function gatheredDetail({ name, waiting }: Gathering): string | undefined {
 // --- who waits
 
 function waitersOf({ name, waiting }: Gathering, around: Around, holders: ReadonlySet<string>): WaiterAnswer[] {
-  const seen = new Set<string>();
   const rows: { readonly order: number; readonly waiter: WaiterAnswer }[] = [];
-  for (const { listed, placed } of waiting) {
-    const { what: wait, node } = placed;
-    // A closure that runs block_on waits for what its root future waits for: once is enough.
-    const identity =
-      node.place === undefined ? undefined : `${String(node.place.address)} ${String(wait.numbers?.["position"])}`;
-    if (identity !== undefined && seen.has(identity)) continue;
-    if (identity !== undefined) seen.add(identity);
+  for (const { listed, placed } of withoutRoots(waiting)) {
+    const wait = placed.what;
     // The lock was handed to it already: it is the holder.
     if (isGranted(wait) && holders.has(listed.task.key)) continue;
     const position = wait.numbers?.["position"];
@@ -178,7 +172,6 @@ function waitersOf({ name, waiting }: Gathering, around: Around, holders: Readon
       order: name.kind === "timer" ? dueIn(wait) : (position ?? wait.fd ?? Infinity),
       waiter: {
         ...who(listed),
-        state: listed.task.state,
         ...(position === undefined || name.isGathered ? {} : { position }),
         ...(wants === undefined ? {} : { wants }),
         ...(placed.at === undefined ? {} : { at: placed.at }),
@@ -190,20 +183,35 @@ function waitersOf({ name, waiting }: Gathering, around: Around, holders: Readon
   const waiters = rows.map(({ waiter }) => waiter);
   // Futures that queue for the lock without being polled (futurelock) are in no chain: the analysis alone knows of them.
   const lock = name.isGathered ? undefined : lockOf(waiting, around);
-  const known = new Set([...waiters.map((waiter) => waiter.task), ...holders]);
+  const known = new Set([...waiting.map(({ listed }) => listed.task.key), ...holders]);
   for (const key of lock?.waiters ?? []) {
     const listed = around.byKey.get(key);
     if (listed?.task.state !== "suspended" || known.has(key)) continue;
     const at = currentPlace(listed, around);
     waiters.push({
       ...who(listed),
-      state: listed.task.state,
       idle: true,
       ...(at === undefined ? {} : { at }),
       evidence: { grade: "verified", why: "a future in its locals that it does not poll stands in the lock's queue" },
     });
   }
   return waiters;
+}
+
+/**
+ * A closure or a poll that runs block_on waits for what its root future waits for: once is enough, and the task is the one that others wait for.
+ */
+function withoutRoots(waiting: readonly Waiting[]): readonly Waiting[] {
+  const inside = new Set(
+    waiting.flatMap(({ placed: { isBlockOn, node } }) =>
+      isBlockOn && node.place !== undefined ? [node.place.address] : [],
+    ),
+  );
+  if (inside.size === 0) return waiting;
+  return waiting.filter(
+    ({ listed, placed }) =>
+      listed.task.kind !== "block-on" || placed.node.place === undefined || !inside.has(placed.node.place.address),
+  );
 }
 
 const lockOf = (waiting: readonly Waiting[], around: Around): Analysis["resources"][number] | undefined => {
@@ -214,9 +222,10 @@ const lockOf = (waiting: readonly Waiting[], around: Around): Analysis["resource
 const isGranted = (wait: Wait): boolean =>
   wait.numbers?.["missing"] === 0 && wait.numbers["position"] === undefined && wait.numbers["wanted"] !== undefined;
 
-const who = ({ task, future }: ListedTask): { readonly task: string; readonly future: string; thread?: number } => ({
+const who = ({ task, future }: ListedTask): Pick<WaiterAnswer, "task" | "future" | "state" | "thread"> => ({
   task: task.key,
   future,
+  state: task.state,
   ...(task.thread === undefined ? {} : { thread: task.thread }),
 });
 
@@ -372,11 +381,18 @@ function marksOf(
   const marks = new Set<string>();
   for (const verdict of verdicts) {
     if (verdict.tasks.length === 0) continue;
-    if (verdict.kind === "overdue timers" ? resource.kind === "timer" : isAbout(verdict, resource))
-      marks.add(verdict.kind);
+    const isIt =
+      verdict.kind === "overdue timers"
+        ? resource.kind === "timer"
+        : verdict.kind === "blocked workers"
+          ? isThreadLock(resource.kind) && resource.waiters.some(({ task }) => verdict.tasks.includes(task))
+          : isAbout(verdict, resource);
+    if (isIt) marks.add(verdict.kind);
   }
   return [...marks];
 }
+
+const isThreadLock = (kind: string): boolean => /^(?:std|parking_lot) /.test(kind);
 
 /** Kinds of verdicts about single tasks: they mark the task and nothing else. */
 const ofTasks = new Set(["panic", "crash", "herd", "starvation", "lost wakeup", "blocked workers"]);
@@ -402,14 +418,17 @@ function isAbout(
 /** The id of a resource in circles and pictures; a task that is waited for as a whole is none of its own. */
 export const resourceId = (resource: Pick<WaitResourceAnswer, "key">): string => `at ${resource.key}`;
 
-/** Tasks (`task KEY`) and resources (`resourceId`) that lie on one circle, for each deadlock that a verdict tells. */
+/**
+ * Tasks (`task KEY`) and resources (`resourceId`) that lie on one circle, for each that a verdict tells: a deadlock, or a task whose own future has the lock and
+ * is not polled.
+ */
 export function deadlockCircles(
   resources: readonly WaitResourceAnswer[],
   verdicts: readonly VerdictAnswer[],
 ): readonly ReadonlySet<string>[] {
   const found: ReadonlySet<string>[] = [];
   for (const { kind, tasks } of verdicts) {
-    if (kind !== "deadlock") continue;
+    if (kind !== "deadlock" && kind !== "futurelock") continue;
     const members = new Set(tasks);
     const edges = new Map<string, string[]>();
     const add = (from: string, to: string): void => {

@@ -162,3 +162,38 @@ for (const name of ["zoo-debug", "zoo-release"])
       assert.equal(drawn + graph.left.alone, waiting.size);
     });
   });
+
+/** Tasks and locks that wait in a circle in each of the programs that are stuck, and in one that is not. */
+const circles: Readonly<Record<string, readonly [tasks: number, locks: number]>> = {
+  "stuck-deadlock": [2, 2],
+  "stuck-deadlock-3": [3, 3],
+  // One lock is std's, and one of the tasks a closure of the blocking pool that waits with block_on.
+  "stuck-deadlock-sync": [2, 2],
+  "stuck-futurelock": [1, 1],
+  "stuck-full-channel": [0, 0],
+  "stuck-semaphore-exhausted": [0, 0],
+  "stuck-healthy": [0, 0],
+};
+
+describe("the picture of a program that is stuck", function () {
+  this.timeout(120_000);
+
+  for (const [name, [tasks, locks]] of Object.entries(circles))
+    it(`has ${String(tasks)} tasks and ${String(locks)} locks in a circle: ${name}`, async () => {
+      const set = await fixture(name);
+      const opened = await openAutopsy(set.dumpPath, { program: set.programPath });
+      assert.ok("autopsy" in opened);
+      try {
+        const { nodes, edges } = runNow(opened.autopsy.waitGraph());
+        const red = nodes.filter((node) => node.cycle);
+        assert.equal(red.filter((node) => node.kind === "task").length, tasks);
+        assert.equal(red.filter((node) => node.kind === "lock").length, locks);
+        assert.equal(edges.filter((edge) => edge.cycle).length, tasks + locks);
+        for (const { waiters, text } of runNow(opened.autopsy.waits()))
+          for (const waiter of waiters)
+            assert.ok(waiter.idle !== true, `${text} has no waiter that nobody polls, and task ${waiter.task} is one`);
+      } finally {
+        opened.autopsy.close();
+      }
+    });
+});

@@ -34,7 +34,10 @@ export class WaitGraphPanel implements vscode.Disposable {
       localResourceRoots: [dist, media],
     });
     this.panel = panel;
-    panel.iconPath = vscode.Uri.joinPath(media, "tasks.svg");
+    panel.iconPath = {
+      light: vscode.Uri.joinPath(media, "wait-graph-light.svg"),
+      dark: vscode.Uri.joinPath(media, "wait-graph-dark.svg"),
+    };
     panel.onDidDispose(() => {
       this.panel = undefined;
       this.isReady = false;

@@ -36,13 +36,23 @@ const roleWords: Readonly<Record<HolderRole, string>> = {
   sends: "sender kept by",
   receives: "receiver kept by",
   "has a place": "place reserved by",
-  runs: "is",
+  runs: "",
 };
 
-/** "server::debit, ledger.rs:66". */
+/** "ledger::debit, ledger.rs:66": rows are narrow, and the tooltip has the whole name. */
 function placeWords(at: PlaceAnswer | undefined, future: string): string {
-  const name = at?.name ?? future;
+  const name = shortName(at?.name ?? future);
   return at?.location === undefined ? name : `${name}, ${shortPlace(at.location)}`;
+}
+
+/** The last two parts of a path, or more where the last ones are but braces: "ledger::debit::{async block}". Generics stay as they are. */
+export function shortName(name: string): string {
+  if (/[<( ]/.test(name.replaceAll(/\{[^}]*\}/g, ""))) return name;
+  const parts = name.split("::");
+  let keep = 0;
+  for (let named = 0; named < 2 && keep < parts.length; keep++)
+    if (parts[parts.length - 1 - keep]?.startsWith("{") !== true) named++;
+  return parts.slice(parts.length - keep).join("::");
 }
 
 export function resourceItem(row: WaitRow): vscode.TreeItem {
@@ -101,7 +111,7 @@ function resourceTooltip(row: WaitRow): vscode.MarkdownString {
     ["verdict", row.marks.length === 0 ? undefined : row.marks.join(", ")],
     ["state", row.detail],
     ...row.holders.map((holder): [string, string] => [
-      roleWords[holder.role],
+      roleWords[holder.role] || "task",
       `${taskWord(holder.task)} ${placeWords(holder.at, holder.future)}${localWords(holder)}`,
     ]),
     ["waiting", String(row.waiterCount)],
@@ -114,7 +124,7 @@ function resourceTooltip(row: WaitRow): vscode.MarkdownString {
 const localWords = (holder: HolderAnswer): string => (holder.local === undefined ? "" : ` · in ${holder.local}`);
 
 export function holderItem(resource: string, holder: HolderAnswer): vscode.TreeItem {
-  const item = new vscode.TreeItem(`${roleWords[holder.role]} ${taskWord(holder.task)}`);
+  const item = new vscode.TreeItem(`${roleWords[holder.role]} ${taskWord(holder.task)}`.trim());
   item.id = `holder ${resource} ${holder.role} ${holder.task} ${holder.local ?? ""}`;
   item.description = `${placeWords(holder.at, holder.future)}${localWords(holder)}${gradeWords(holder.evidence)}`;
   item.iconPath = themed(holder.role === "runs" ? "debug-stackframe" : "key");

@@ -32,6 +32,12 @@ export interface Measure {
   readonly detail: (text: string) => number;
 }
 
+/** What can be seen at once where text is still legible. */
+export interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
 const padding = 10;
 const mostWidth = 240;
 const gap = 36;
@@ -40,9 +46,10 @@ const gap = 36;
  * Places each group of connected nodes by itself, waiters left of what they wait for, and packs the groups in rows: one layout of all of them would be a strip many
  * screens wide. The order of the groups is kept, so that what is urgent is at the top left.
  */
-export function place(graph: WaitGraphAnswer, measure: Measure, aspect: number): Picture {
-  const groups = connected(graph).map((group) => placeGroup(group, measure));
+export function place(graph: WaitGraphAnswer, measure: Measure, room: Room): Picture {
+  const groups = connected(graph).map((group) => placeInRoom(group, measure, room));
   const area = groups.reduce((sum, each) => sum + (each.width + gap) * (each.height + gap), 0);
+  const aspect = room.width / Math.max(1, room.height);
   const rowWidth = Math.max(...groups.map((each) => each.width), Math.sqrt(area * aspect) * 1.05);
   const nodes: PlacedNode[] = [];
   const edges: PlacedEdge[] = [];
@@ -107,9 +114,21 @@ function connected(graph: WaitGraphAnswer): Group[] {
   return groups;
 }
 
-function placeGroup(group: Group, measure: Measure): Picture {
+/** Groups up to this size are laid out both ways. */
+const smallGroup = 60;
+
+/** From left to right as one reads, unless only from top to bottom it fits. */
+function placeInRoom(group: Group, measure: Measure, room: Room): Picture {
+  const fits = (picture: Picture): boolean => picture.width <= room.width && picture.height <= room.height;
+  const reading = placeGroup(group, measure, "LR");
+  if (group.nodes.length > smallGroup || fits(reading)) return reading;
+  const falling = placeGroup(group, measure, "TB");
+  return fits(falling) ? falling : reading;
+}
+
+function placeGroup(group: Group, measure: Measure, rankdir: "LR" | "TB"): Picture {
   const graph = new Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 44, edgesep: 10, marginx: 2, marginy: 2 });
+  graph.setGraph({ rankdir, nodesep: 14, ranksep: rankdir === "LR" ? 44 : 30, edgesep: 10, marginx: 2, marginy: 2 });
   const texts = new Map<string, readonly [label: string, detail: string]>();
   for (const node of group.nodes) {
     const most = mostWidth - 2 * padding;

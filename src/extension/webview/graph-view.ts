@@ -1,6 +1,6 @@
 import type { WaitGraphAnswer } from "../../autopsy/answers";
 import { place } from "./graph-layout";
-import type { Measure, PlacedEdge, PlacedNode } from "./graph-layout";
+import type { Measure, PlacedEdge, PlacedNode, Room } from "./graph-layout";
 import { Viewport } from "./graph-viewport";
 
 const svgSpace = "http://www.w3.org/2000/svg";
@@ -24,9 +24,10 @@ export class GraphView {
 
   constructor(
     graph: WaitGraphAnswer,
+    room: Room,
     private readonly openTask: (task: string) => void,
   ) {
-    const picture = place(graph, textMeasure(), 1.8);
+    const picture = place(graph, textMeasure(), room);
     const scene = svg("g", {});
     this.element = svg(
       "svg",
@@ -62,7 +63,7 @@ export class GraphView {
     const spoken = [
       node.label,
       node.detail,
-      node.cycle ? "in the circle of a deadlock" : node.marks.join(", "),
+      node.cycle ? "waits in a circle" : node.marks.join(", "),
       ...relations,
     ].filter((part) => part !== undefined && part !== "");
     const element = svg(
@@ -118,14 +119,19 @@ export class GraphView {
     else if (direction !== undefined) {
       const next = at === undefined ? this.boxes[0] : this.nearest(at.placed, direction);
       if (next !== undefined) this.focus(next.element, true);
-    } else if (event.key === "+" || event.key === "=") this.viewport.zoom(1.25);
-    else if (event.key === "-") this.viewport.zoom(0.8);
+    } else if (event.key === "+" || event.key === "=") this.zoom(1.25, at?.placed);
+    else if (event.key === "-") this.zoom(0.8, at?.placed);
     else if (event.key === "0") this.viewport.fit();
     else if (event.key === "Home") this.focus(this.boxes[0]?.element ?? svg("g", {}), true);
     else if ((event.key === "Enter" || event.key === " ") && at?.placed.node.task !== undefined)
       this.openTask(at.placed.node.task);
     else return;
     event.preventDefault();
+  }
+
+  private zoom(factor: number, at: PlacedNode | undefined): void {
+    if (at === undefined) this.viewport.zoom(factor);
+    else this.viewport.zoomAt(factor, at);
   }
 
   /** The node that is nearest in a direction; what lies aside counts double. */
@@ -157,7 +163,7 @@ const arrows: Readonly<Record<string, readonly [number, number]>> = {
 
 function tooltip({ node }: PlacedNode): string {
   const where = node.location === undefined ? undefined : `${node.location.file}:${String(node.location.line)}`;
-  const lines = [node.label, node.detail, where, node.cycle ? "in the circle of a deadlock" : node.marks.join(", ")];
+  const lines = [node.label, node.detail, where, node.cycle ? "waits in a circle" : node.marks.join(", ")];
   return lines.filter((line) => line !== undefined && line !== "").join("\n");
 }
 

@@ -2,6 +2,8 @@ import type { PlacedNode } from "./graph-layout";
 
 const leastScale = 0.1;
 const mostScale = 3;
+/** Text of 12 pixels is legible down to this. */
+export const readableScale = 0.8;
 const margin = 16;
 
 /** Which part of the picture is in sight: moved and scaled by mouse, wheel and keys. */
@@ -9,7 +11,8 @@ export class Viewport {
   private x = 0;
   private y = 0;
   private scale = 1;
-  private isFitted = true;
+  /** The least scale it was fitted with, until it is moved. */
+  private fitted: number | undefined = readableScale;
   /** The button that goes up now had moved the picture: this is no click. */
   wasDragged = false;
 
@@ -32,22 +35,27 @@ export class Viewport {
       if (event.button === 0) this.drag(event);
     });
     new ResizeObserver(() => {
-      if (this.isFitted) this.fit();
+      if (this.fitted !== undefined) this.fit(this.fitted);
     }).observe(frame);
   }
 
+  /** As much of the picture as can be read, from its top left: what is most urgent is there. */
+  start(): void {
+    this.fit(readableScale);
+  }
+
   /** The whole picture, but not larger than life. */
-  fit(): void {
+  fit(least = leastScale): void {
     const { clientWidth, clientHeight } = this.frame;
     const fitting = Math.min(
       (clientWidth - 2 * margin) / Math.max(1, this.size.width),
       (clientHeight - 2 * margin) / Math.max(1, this.size.height),
       1,
     );
-    this.scale = Math.max(leastScale, fitting);
+    this.scale = Math.max(least, fitting);
     this.x = Math.max(margin, (clientWidth - this.size.width * this.scale) / 2);
     this.y = Math.max(margin, (clientHeight - this.size.height * this.scale) / 2);
-    this.isFitted = true;
+    this.fitted = least;
     this.apply();
   }
 
@@ -57,15 +65,20 @@ export class Viewport {
     this.x = atX - ((atX - this.x) * scale) / this.scale;
     this.y = atY - ((atY - this.y) * scale) / this.scale;
     this.scale = scale;
-    this.isFitted = false;
+    this.fitted = undefined;
     this.apply();
   }
 
   pan(dx: number, dy: number): void {
     this.x += dx;
     this.y += dy;
-    this.isFitted = false;
+    this.fitted = undefined;
     this.apply();
+  }
+
+  /** Scales around a node, which stays where it is. */
+  zoomAt(factor: number, { x, y }: PlacedNode): void {
+    this.zoom(factor, this.x + x * this.scale, this.y + y * this.scale);
   }
 
   /** Moves as little as is needed to have the node in sight. */

@@ -1,6 +1,7 @@
 import type { GraphNode, Location, WaitGraphAnswer } from "../../autopsy/answers";
 import type { FromGraph, ToGraph } from "../waits/graph-messages";
 import { GraphView } from "./graph-view";
+import { readableScale } from "./graph-viewport";
 
 declare function acquireVsCodeApi(): { postMessage(message: FromGraph): void };
 
@@ -57,7 +58,12 @@ function button(text: string, title: string, className: string, action: () => vo
 }
 
 function show(into: HTMLElement, dump: string, graph: WaitGraphAnswer): void {
-  const view = new GraphView(graph, (task) => {
+  // The style sheet gives the picture this much of the window.
+  const room = {
+    width: (window.innerWidth - 72) / readableScale,
+    height: Math.max(220, window.innerHeight * 0.58 - 32) / readableScale,
+  };
+  const view = new GraphView(graph, room, (task) => {
     editor.postMessage({ type: "focusTask", task });
   });
   const { viewport } = view;
@@ -85,7 +91,7 @@ function show(into: HTMLElement, dump: string, graph: WaitGraphAnswer): void {
     view.element,
     table(graph),
   );
-  viewport.fit();
+  viewport.start();
 }
 
 function summary(graph: WaitGraphAnswer): string {
@@ -99,7 +105,7 @@ function summary(graph: WaitGraphAnswer): string {
     count("channel", "channel", "channels"),
   ];
   const red = graph.nodes.filter((node) => node.cycle && node.kind === "task").length;
-  const deadlock = red === 0 ? "" : ` The red circle is a deadlock of ${String(red)} ${red === 1 ? "task" : "tasks"}.`;
+  const deadlock = red === 0 ? "" : ` Red is what waits in a circle: ${String(red)} ${red === 1 ? "task" : "tasks"}.`;
   return `${parts.filter((part) => part !== undefined).join(", ")}.${deadlock} ${leftOut(graph)}`.trim();
 }
 
@@ -133,20 +139,29 @@ function table(graph: WaitGraphAnswer): HTMLElement {
         "tr",
         edge.cycle ? "cycle" : "",
         html("td", "", nodeLink(from)),
-        html("td", "", edge.relation, ...(edge.cycle ? [html("span", "badge", "deadlock")] : [])),
+        html(
+          "td",
+          "",
+          edge.relation,
+          ...(edge.cycle ? [html("span", "badge", "in a circle")] : []),
+          ...(edge.text === undefined ? [] : [html("div", "quiet", edge.text)]),
+        ),
         html("td", "", nodeLink(to)),
-        html("td", "quiet", edge.text ?? ""),
         html("td", "", placeLink(from.location ?? to.location)),
         grade,
       ),
     );
   }
-  const head = html("tr", "", ...["who", "", "what or whom", "how", "line", "evidence"].map((text) => header(text)));
+  const head = html("tr", "", ...["who", "", "what or whom", "line", "evidence"].map((text) => header(text)));
   return html(
     "section",
     "",
     html("h2", "", "The same as a table"),
-    html("table", "", html("caption", "hidden", "Every edge of the wait graph"), html("thead", "", head), body),
+    html(
+      "div",
+      "scroll",
+      html("table", "", html("caption", "hidden", "Every edge of the wait graph"), html("thead", "", head), body),
+    ),
   );
 }
 
@@ -158,14 +173,13 @@ function header(text: string): HTMLTableCellElement {
 
 function nodeLink(node: GraphNode): Node {
   const { task } = node;
-  const detail = node.detail === undefined ? "" : ` ${node.detail}`;
   const label =
     task === undefined
       ? html("span", "", node.label)
       : button(node.label, "Show the task", "link", () => {
           editor.postMessage({ type: "focusTask", task });
         });
-  return html("span", "", label, html("span", "quiet", detail));
+  return node.detail === undefined ? label : html("div", "", label, html("div", "quiet", node.detail));
 }
 
 function placeLink(location: Location | undefined): Node {
