@@ -111,6 +111,10 @@ export class Abbreviations {
   readonly attributes: Uint16Array;
   readonly forms: Uint16Array;
   readonly implicit: Float64Array;
+  /** Where the attribute's value is, from the first one's, where all before it have a fixed size; else -1. */
+  readonly offsets: Int32Array;
+  /** Abbreviations with a DW_FORM_indirect: each DIE has forms of its own. */
+  readonly hasIndirect: Uint8Array;
   /** Bytes of all attributes where that is fixed, else -1. */
   readonly fixedSize: Int32Array;
   /** Steps of abbreviation n: from `skipStart[n]` up to a `skipOp.end`. */
@@ -125,6 +129,8 @@ export class Abbreviations {
     const attributes: number[] = [];
     const forms: number[] = [];
     const implicit: number[] = [];
+    const offsets: number[] = [];
+    const indirect: number[] = [];
     const fixed: number[] = [];
     const skipStarts: number[] = [];
     const skips: number[] = [];
@@ -139,6 +145,7 @@ export class Abbreviations {
       const skipStart = skips.length;
       let run = 0;
       let isFixed = true;
+      let isIndirect = 0;
       for (;;) {
         const attribute = cursor.uleb();
         const which = cursor.uleb();
@@ -147,6 +154,8 @@ export class Abbreviations {
         attributes.push(attribute);
         forms.push(which);
         implicit.push(constant);
+        offsets.push(isFixed ? run : -1);
+        if (which === form.indirect) isIndirect = 1;
         const size = formSize(which, encoding);
         if (size >= 0) run += size;
         else {
@@ -160,6 +169,7 @@ export class Abbreviations {
         attributes.length = start;
         forms.length = start;
         implicit.length = start;
+        offsets.length = start;
         skips.length = skipStart;
         break;
       }
@@ -169,6 +179,7 @@ export class Abbreviations {
       codes.push(code <= largestCode ? code : 0);
       if (code <= largestCode && code > highest) highest = code;
       tags.push(tag);
+      indirect.push(isIndirect);
       children.push(hasChildren);
       starts.push(start);
       skipStarts.push(skipStart);
@@ -185,6 +196,8 @@ export class Abbreviations {
     this.attributes = Uint16Array.from(attributes);
     this.forms = Uint16Array.from(forms);
     this.implicit = Float64Array.from(implicit);
+    this.offsets = Int32Array.from(offsets);
+    this.hasIndirect = Uint8Array.from(indirect);
     this.fixedSize = Int32Array.from(fixed);
     this.skipStart = Uint32Array.from(skipStarts);
     this.skips = Int32Array.from(skips);

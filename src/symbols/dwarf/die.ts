@@ -9,13 +9,16 @@ import type { Unit } from "./unit";
 /**
  * Reads one DIE at a time; made once for a walk and moved along with `read`. Positions are counted from the unit's start.
  * Total: what is absent or damaged gives `undefined`.
+ *
+ * DIEs are read by the million: `read` only finds where the DIE ends, and a value is looked up by the offsets that its abbreviation has.
  */
 export class Die {
   private readonly abbreviations: Abbreviations;
   private cursor: Cursor | undefined;
-  // Plain arrays: DIEs are made by the ten thousand, and typed arrays cost more to make than to use here.
-  private readonly positions: number[] = [];
-  private readonly forms: number[] = [];
+  /** Where each value is and its form, of a DIE whose abbreviation does not tell; `undefined` while nobody asked. */
+  private walked: { readonly positions: readonly number[]; readonly forms: readonly number[] } | undefined;
+  /** Where the first value is. */
+  private values = 0;
   private first = 0;
   private count = 0;
   /** Where this DIE starts; -1 before the first `read`. */
@@ -33,10 +36,10 @@ export class Die {
   }
 
   /** The one cursor of this reader, moved to a position. */
-  private at(position: number | undefined): Cursor {
+  private at(position: number): Cursor {
     const cursor = (this.cursor ??= new Cursor(this.bytes));
     cursor.failed = false;
-    cursor.position = Math.min(position ?? 0, this.bytes.length);
+    cursor.position = Math.min(position, this.bytes.length);
     return cursor;
   }
 
@@ -44,13 +47,14 @@ export class Die {
     return this.unit.dieId(this.position);
   }
 
-  /** Decodes where each attribute is. False: no DIE there (the null entry that ends children, or damage); `next` is then behind the null. */
+  /** False: no DIE there (the null entry that ends children, or damage); `next` is then behind the null. */
   read(position: number): boolean {
     const { bytes, abbreviations: table } = this;
     this.position = position;
     this.count = 0;
     this.tag = 0;
     this.hasChildren = false;
+    this.walked = undefined;
     const { length } = bytes;
     let at = position;
     let code = at < length ? (bytes[at++] ?? 0) : 0;
@@ -69,31 +73,42 @@ export class Die {
       this.next = length;
       return false;
     }
+    const fixed = table.fixedSize[number] ?? -1;
+    const end = fixed >= 0 ? at + fixed : skipAttributes(bytes, table, number, at, this.unit);
+    if (end > length) {
+      this.next = length;
+      return false;
+    }
     const first = table.attributeStart[number] ?? 0;
-    const count = (table.attributeStart[number + 1] ?? first) - first;
+    this.values = at;
+    this.first = first;
+    this.count = (table.attributeStart[number + 1] ?? first) - first;
+    this.tag = table.tags[number] ?? 0;
+    this.hasChildren = table.hasChildren[number] === 1;
+    this.next = end;
+    if (table.hasIndirect[number] === 1) this.walked = this.walk();
+    return true;
+  }
+
+  /** Steps from value to value. */
+  private walk(): { readonly positions: readonly number[]; readonly forms: readonly number[] } {
+    const { bytes, abbreviations: table, first, count } = this;
+    const positions: number[] = [];
+    const forms: number[] = [];
+    let at = this.values;
     for (let index = 0; index < count; index++) {
       let which = table.forms[first + index] ?? 0;
       for (let hops = 0; which === form.indirect && hops < 4; hops++) {
-        const cursor = new Cursor(bytes, Math.min(at, length));
+        const cursor = new Cursor(bytes, Math.min(at, bytes.length));
         which = cursor.uleb();
         at = cursor.position;
       }
-      this.forms[index] = which;
-      this.positions[index] = at;
+      forms.push(which);
+      positions.push(Math.min(at, bytes.length));
       const size = formSize(which, this.unit);
-      if (size >= 0) at += size;
-      else at = skipVariable(bytes, size, at);
-      if (at > length) {
-        this.next = length;
-        return false;
-      }
+      at = size >= 0 ? at + size : skipVariable(bytes, size, at);
     }
-    this.first = first;
-    this.count = count;
-    this.tag = table.tags[number] ?? 0;
-    this.hasChildren = table.hasChildren[number] === 1;
-    this.next = at;
-    return true;
+    return { positions, forms };
   }
 
   /** Where the sibling starts: behind this DIE and all that is below it. */
@@ -103,8 +118,29 @@ export class Die {
 
   private find(attribute: number): number {
     const { attributes } = this.abbreviations;
-    for (let index = 0; index < this.count; index++) if (attributes[this.first + index] === attribute) return index;
+    const { first } = this;
+    for (let at = first, end = first + this.count; at < end; at++) if (attributes[at] === attribute) return at - first;
     return -1;
+  }
+
+  /** Where attribute number `index` has its value. */
+  private valueAt(index: number): number {
+    if (this.walked === undefined) {
+      const offset = this.abbreviations.offsets[this.first + index] ?? -1;
+      if (offset >= 0) return this.values + offset;
+      this.walked = this.walk();
+    }
+    return this.walked.positions[index] ?? 0;
+  }
+
+  private formAt(index: number): number {
+    return (this.walked === undefined ? this.abbreviations.forms[this.first + index] : this.walked.forms[index]) ?? 0;
+  }
+
+  /** Little-endian; `read` has seen to it that the bytes are there. */
+  private word(at: number): number {
+    const { bytes } = this;
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
   }
 
   has(attribute: number): boolean {
@@ -113,32 +149,33 @@ export class Die {
 
   formOf(attribute: number): number | undefined {
     const index = this.find(attribute);
-    return index < 0 ? undefined : this.forms[index];
+    return index < 0 ? undefined : this.formAt(index);
   }
 
   /** Constants and section offsets, as an unsigned number where the form does not say signed. */
   unsigned(attribute: number): number | undefined {
     const index = this.find(attribute);
     if (index < 0) return undefined;
-    const cursor = this.at(this.positions[index]);
-    switch (this.forms[index]) {
+    const at = this.valueAt(index);
+    const { bytes } = this;
+    switch (this.formAt(index)) {
       case form.data1:
       case form.flag:
-        return cursor.u8();
+        return bytes[at];
       case form.data2:
-        return cursor.u16();
+        return bytes[at]! | (bytes[at + 1]! << 8);
       case form.data4:
-        return cursor.u32();
+        return this.word(at);
       case form.data8:
-        return cursor.u64();
+        return this.at(at).u64();
       case form.udata:
       case form.rnglistx:
       case form.loclistx:
-        return cursor.uleb();
+        return bytes[at]! < 0x80 ? bytes[at] : this.at(at).uleb();
       case form.sdata:
-        return cursor.sleb();
+        return this.at(at).sleb();
       case form.secOffset:
-        return this.unit.offsetSize === 8 ? cursor.u64() : cursor.u32();
+        return this.unit.offsetSize === 8 ? this.at(at).u64() : this.word(at);
       case form.implicitConst:
         return this.abbreviations.implicit[this.first + index];
       case form.flagPresent:
@@ -152,8 +189,8 @@ export class Die {
   big(attribute: number, signed = false): bigint | undefined {
     const index = this.find(attribute);
     if (index < 0) return undefined;
-    const which = this.forms[index] ?? 0;
-    const cursor = this.at(this.positions[index]);
+    const which = this.formAt(index);
+    const cursor = this.at(this.valueAt(index));
     let block: Uint8Array | undefined;
     switch (which) {
       case form.udata:
@@ -194,7 +231,11 @@ export class Die {
   /** Key of a string in the space's `NameTable`; `noName` when there is none. */
   nameKey(attribute: number): number {
     const index = this.find(attribute);
-    return index < 0 ? noName : nameKeyAt(this.unit, this.at(this.positions[index]), this.forms[index] ?? 0);
+    if (index < 0) return noName;
+    const at = this.valueAt(index);
+    const which = this.formAt(index);
+    if (which === form.strp && this.unit.offsetSize === 4) return this.word(at);
+    return nameKeyAt(this.unit, this.at(at), which);
   }
 
   string(attribute: number): string | undefined {
@@ -207,12 +248,12 @@ export class Die {
     const index = this.find(attribute);
     if (index < 0) return undefined;
     const { unit } = this;
-    const cursor = this.at(this.positions[index]);
+    const at = this.valueAt(index);
+    const which = this.formAt(index);
     const local = (position: number): number | undefined => (position < unit.size ? unit.dieId(position) : undefined);
-    const which = this.forms[index];
+    if (which === form.ref4) return local(this.word(at));
+    const cursor = this.at(at);
     switch (which) {
-      case form.ref4:
-        return local(cursor.u32());
       case form.ref1:
         return local(cursor.u8());
       case form.ref2:
@@ -249,8 +290,8 @@ export class Die {
   address(attribute: number): number | undefined {
     const index = this.find(attribute);
     if (index < 0) return undefined;
-    const cursor = this.at(this.positions[index]);
-    switch (this.forms[index]) {
+    const cursor = this.at(this.valueAt(index));
+    switch (this.formAt(index)) {
       case form.addr:
         return this.unit.addressSize === 8 ? cursor.u64() : cursor.u32();
       case form.addrx:
@@ -276,9 +317,9 @@ export class Die {
   }
 
   private blockAt(index: number): Uint8Array | undefined {
-    const cursor = this.at(this.positions[index]);
+    const cursor = this.at(this.valueAt(index));
     let size: number;
-    switch (this.forms[index]) {
+    switch (this.formAt(index)) {
       case form.exprloc:
       case form.block:
         size = cursor.uleb();

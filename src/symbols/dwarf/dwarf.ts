@@ -109,11 +109,13 @@ export class Dwarf {
   }
 
   table(unit: Unit): UnitTable {
-    let table = this.context.tables.get(unit);
-    if (table === undefined) {
-      table = buildUnitTable(unit, rangesOf);
-      this.context.tables.set(unit, table, table.weight);
+    const kept = unit.keptTable;
+    if (kept?.value !== undefined) {
+      kept.used = true;
+      return kept.value;
     }
+    const table = buildUnitTable(unit, rangesOf);
+    unit.keptTable = this.context.tables.set(unit, table, table.weight);
     return table;
   }
 
@@ -240,7 +242,7 @@ export class Dwarf {
     let lines = this.lines.get(key);
     if (lines === undefined) {
       lines = lineTable(owner.space.sections, stmtList, { compDir, name, strOffsetsBase }) ?? "none";
-      this.lines.set(key, lines, 1 << 20);
+      this.lines.set(key, lines, lines === "none" ? 1 : lines.weight);
     }
     return lines === "none" ? undefined : lines;
   }

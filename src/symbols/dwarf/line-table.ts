@@ -239,6 +239,11 @@ export class LineTable {
     return new LineTable(header.files, collector.rows(), sequences, problem);
   }
 
+  /** Bytes held. */
+  get weight(): number {
+    return this.rowCount * 17 + this.sequences.length * 80 + 1024;
+  }
+
   get rowCount(): number {
     return this.rowArrays.addresses.length;
   }
@@ -305,8 +310,12 @@ export class LineTable {
   rows(low: LinkAddress, high: LinkAddress): LineRow[] {
     const { addresses, files, lines, flags } = this.rowArrays;
     const rows: LineRow[] = [];
-    for (const sequence of this.sequences) {
-      if (sequence.low >= high) break;
+    // A big unit has a sequence for each of its hundred thousand functions: only those that can reach `low` are looked at.
+    let start = Math.max(0, lastNotAbove(this.lows, low));
+    while (start > 0 && (this.reach[start - 1] ?? 0) > low) start--;
+    for (let index = start; index < this.sequences.length; index++) {
+      const sequence = this.sequences[index];
+      if (sequence === undefined || sequence.low >= high) break;
       if (sequence.high <= low) continue;
       const from = sequence.low >= low ? sequence.first : this.rowIn(sequence, low);
       for (let row = from; row < sequence.end; row++) {

@@ -1,5 +1,15 @@
 import { Cursor } from "../../bytes/cursor";
-import type { Discriminant, Member, SourcePosition, Type, TypeArgument, TypeRef, Variant } from "../type-model";
+import type {
+  Discriminant,
+  EnumType,
+  Member,
+  SourcePosition,
+  StructType,
+  Type,
+  TypeArgument,
+  TypeRef,
+  Variant,
+} from "../type-model";
 import { at, encoding, form, tag } from "./constants";
 import type { Die } from "./die";
 import type { Dwarf } from "./dwarf";
@@ -86,7 +96,7 @@ export class TypeReader {
       case tag.classType:
       case tag.unionType:
         if (die.flag(at.declaration)) return this.opaque(ref, "it is declared here and defined elsewhere");
-        return this.structure(ref, die, size, aligned, nameNow);
+        return this.structure(ref, die, size, align);
       case tag.enumerationType:
         if (die.flag(at.declaration)) return this.opaque(ref, "it is declared here and defined elsewhere");
         return this.plainEnum(ref, die, size, aligned, nameNow);
@@ -120,66 +130,55 @@ export class TypeReader {
       if (target === undefined) break;
       die = this.dwarf.die(target);
       if (die === undefined || isModifier(die.tag)) continue;
-      return { ...this.type(target as TypeRef), ref, name: name() };
+      const type = this.type(target as TypeRef);
+      if (type instanceof DwarfStruct || type instanceof DwarfEnum) return type.as(ref);
+      return { ...type, ref, name: name() };
     }
     return { kind: "opaque", ref, name: name(), size: 0, why: "it stands for no type" };
   }
 
-  private structure(ref: TypeRef, die: Die, size: number, aligned: { align?: number }, name: () => string): Type {
+  private structure(ref: TypeRef, die: Die, size: number, align: number | undefined): Type {
+    if (die.tag === tag.unionType) return new DwarfStruct(this, ref, "union", size, align);
+    return hasVariantPart(die)
+      ? new DwarfEnum(this, ref, size, align)
+      : new DwarfStruct(this, ref, "struct", size, align);
+  }
+
+  /** The members and generic arguments of a struct or union. */
+  fieldsOf(ref: TypeRef): Fields {
     const members: Member[] = [];
     const typeArguments: TypeArgument[] = [];
-    let enumeration: { discriminant?: Discriminant; variants: Variant[]; isCoroutine: boolean } | undefined;
-    die.forEachChild((child) => {
-      switch (child.tag) {
-        case tag.member:
-        case tag.inheritance: {
-          // Static members of C++ have no place in the struct.
-          if (members.length < mostMembers && !child.flag(at.external)) members.push(this.member(child));
-          break;
-        }
-        case tag.templateTypeParameter: {
-          const type = child.reference(at.type);
-          if (type !== undefined && typeArguments.length < mostMembers)
-            typeArguments.push({ name: child.string(at.name) ?? "", type: type as TypeRef });
-          break;
-        }
-        case tag.variantPart:
-          enumeration ??= this.variantPart(child);
-          break;
-      }
+    this.dwarf.die(ref)?.forEachChild((child) => {
+      if (child.tag === tag.member || child.tag === tag.inheritance) {
+        // Static members of C++ have no place in the struct.
+        if (members.length < mostMembers && !child.flag(at.external)) members.push(this.member(child));
+      } else if (child.tag === tag.templateTypeParameter) addArgument(typeArguments, child);
       return true;
     });
-    const common = { ref, size, ...aligned, typeArguments };
-    if (enumeration !== undefined)
-      return {
-        kind: "enum",
-        ...common,
-        ...enumeration,
-        get name() {
-          return name();
-        },
-      };
-    return {
-      kind: die.tag === tag.unionType ? "union" : "struct",
-      ...common,
-      members,
-      get name() {
-        return name();
-      },
-    };
+    return { members, typeArguments };
+  }
+
+  /** The variants and generic arguments of an enum. */
+  variantsOf(ref: TypeRef): Variants {
+    const typeArguments: TypeArgument[] = [];
+    let part: VariantPart | undefined;
+    this.dwarf.die(ref)?.forEachChild((child) => {
+      if (child.tag === tag.variantPart) part ??= this.variantPart(child);
+      else if (child.tag === tag.templateTypeParameter) addArgument(typeArguments, child);
+      return true;
+    });
+    return { typeArguments, ...(part ?? { variants: [], isCoroutine: false }) };
   }
 
   private member(die: Die): Member {
-    const type = die.reference(at.type);
-    const base = {
-      name: die.string(at.name) ?? "",
-      offset: memberOffset(die),
-      type: (type ?? -1) as TypeRef,
-    };
-    return withPosition(base, this.dwarf.declared(die));
+    const name = die.string(at.name) ?? "";
+    const offset = memberOffset(die);
+    const type = (die.reference(at.type) ?? -1) as TypeRef;
+    const declared = this.dwarf.declared(die);
+    return declared === undefined ? { name, offset, type } : new PlacedMember(name, offset, type, declared);
   }
 
-  private variantPart(part: Die): { discriminant?: Discriminant; variants: Variant[]; isCoroutine: boolean } {
+  private variantPart(part: Die): VariantPart {
     const variants: Variant[] = [];
     let isCoroutine = false;
     let discriminant: Discriminant | undefined;
@@ -209,11 +208,17 @@ export class TypeReader {
         // rustc names a coroutine's members by number ("3") and their structs by state ("Suspend0").
         const own = payload.string(at.name) ?? "";
         const name = isCoroutine ? (this.dwarf.die(type)?.string(at.name) ?? own) : own;
+        const declared = this.dwarf.declared(payload);
+        const variant = { name, when, type: type as TypeRef, offset: memberOffset(payload) };
         variants.push(
-          withPosition(
-            { name, when, type: type as TypeRef, offset: memberOffset(payload) },
-            this.dwarf.declared(payload),
-          ),
+          declared === undefined
+            ? variant
+            : {
+                ...variant,
+                get declared() {
+                  return declared();
+                },
+              },
         );
         return false;
       });
@@ -330,13 +335,123 @@ function primitiveEncoding(value: number): "signed" | "unsigned" | "float" | "bo
   }
 }
 
-/** The place of the getter is where the file name is looked up: most positions are never asked for. */
-function withPosition<T extends object>(
-  base: T,
-  declared: (() => SourcePosition) | undefined,
-): T & { readonly declared?: SourcePosition } {
-  if (declared === undefined) return base;
-  return Object.defineProperty(base, "declared", { get: declared, enumerable: true });
+/** A member with its place in the source, which is looked up when asked for: most never are. */
+class PlacedMember implements Member {
+  constructor(
+    readonly name: string,
+    readonly offset: number,
+    readonly type: TypeRef,
+    private readonly place: () => SourcePosition,
+  ) {}
+  get declared(): SourcePosition {
+    return this.place();
+  }
+}
+
+interface Fields {
+  readonly members: readonly Member[];
+  readonly typeArguments: readonly TypeArgument[];
+}
+
+interface VariantPart {
+  readonly discriminant?: Discriminant;
+  readonly variants: readonly Variant[];
+  readonly isCoroutine: boolean;
+}
+
+interface Variants extends VariantPart {
+  readonly typeArguments: readonly TypeArgument[];
+}
+
+/**
+ * A struct or union. Of most of the hundred thousand that a walk over all tasks meets only name and size are asked for: what is inside is
+ * decoded when somebody looks.
+ */
+class DwarfStruct implements Omit<StructType, "kind"> {
+  readonly align?: number;
+  private fields: Fields | undefined;
+  private knownName: string | undefined;
+
+  constructor(
+    private readonly reader: TypeReader,
+    readonly ref: TypeRef,
+    readonly kind: "struct" | "union",
+    readonly size: number,
+    align: number | undefined,
+    /** What a typedef or a qualified type stands for. */
+    private readonly layout: TypeRef = ref,
+  ) {
+    if (align !== undefined) this.align = align;
+  }
+
+  get name(): string {
+    return (this.knownName ??= this.reader.nameOf(this.ref));
+  }
+  as(ref: TypeRef): DwarfStruct {
+    return new DwarfStruct(this.reader, ref, this.kind, this.size, this.align, this.layout);
+  }
+  get members(): readonly Member[] {
+    return (this.fields ??= this.reader.fieldsOf(this.layout)).members;
+  }
+  get typeArguments(): readonly TypeArgument[] {
+    return (this.fields ??= this.reader.fieldsOf(this.layout)).typeArguments;
+  }
+}
+
+class DwarfEnum implements EnumType {
+  readonly kind = "enum";
+  readonly align?: number;
+  private body: Variants | undefined;
+  private knownName: string | undefined;
+
+  constructor(
+    private readonly reader: TypeReader,
+    readonly ref: TypeRef,
+    readonly size: number,
+    align: number | undefined,
+    private readonly layout: TypeRef = ref,
+  ) {
+    if (align !== undefined) this.align = align;
+  }
+
+  private get known(): Variants {
+    return (this.body ??= this.reader.variantsOf(this.layout));
+  }
+  get name(): string {
+    return (this.knownName ??= this.reader.nameOf(this.ref));
+  }
+  as(ref: TypeRef): DwarfEnum {
+    return new DwarfEnum(this.reader, ref, this.size, this.align, this.layout);
+  }
+  // The common model has the member absent; for who reads it that is the same as undefined.
+  get discriminant(): Discriminant {
+    return this.known.discriminant!;
+  }
+  get variants(): readonly Variant[] {
+    return this.known.variants;
+  }
+  get isCoroutine(): boolean {
+    return this.known.isCoroutine;
+  }
+  get typeArguments(): readonly TypeArgument[] {
+    return this.known.typeArguments;
+  }
+}
+
+/** Whether the children begin with a variant part: rustc gives an enum nothing else before it. */
+function hasVariantPart(die: Die): boolean {
+  let found = false;
+  die.forEachChild((child) => {
+    found = child.tag === tag.variantPart;
+    return !found && child.tag !== tag.member && child.tag !== tag.inheritance;
+  });
+  return found;
+}
+
+function addArgument(found: TypeArgument[], die: Die): void {
+  const type = die.reference(at.type);
+  if (type !== undefined && found.length < mostMembers)
+    found.push({ name: die.string(at.name) ?? "", type: type as TypeRef });
 }
 
 /** DW_AT_data_member_location as a number: a constant, or (DWARF 2 producers) an expression that adds one. */

@@ -28,9 +28,20 @@ export interface DwarfContext {
   readonly tables: WeightedCache<Unit, UnitTable>;
 }
 
-/** Keeps values up to a total weight, those used last; always at least one, however heavy. */
+/** A place of a `WeightedCache`, for who asks often: the value is gone once it was thrown out. */
+export interface Kept<V> {
+  value: V | undefined;
+  readonly weight: number;
+  /** Asked for since the cache last looked for something to throw out. */
+  used: boolean;
+}
+
+/**
+ * Keeps values up to a total weight; always at least one, however heavy. What was not asked for since the last time that room was
+ * needed goes first: that needs no bookkeeping when a value is asked for.
+ */
 export class WeightedCache<K, V> {
-  private readonly entries = new Map<K, { readonly value: V; readonly weight: number }>();
+  private readonly entries = new Map<K, Kept<V>>();
   private total = 0;
 
   constructor(private readonly limit: number) {}
@@ -38,19 +49,27 @@ export class WeightedCache<K, V> {
   get(key: K): V | undefined {
     const entry = this.entries.get(key);
     if (entry === undefined) return undefined;
-    this.entries.delete(key);
-    this.entries.set(key, entry);
+    entry.used = true;
     return entry.value;
   }
 
-  set(key: K, value: V, weight: number): void {
+  set(key: K, value: V, weight: number): Kept<V> {
     this.delete(key);
-    for (const oldest of this.entries.keys()) {
-      if (this.total + weight <= this.limit) break;
-      this.delete(oldest);
+    // Everything is met at most twice: the first time takes away the mark of use.
+    for (let steps = this.entries.size * 2; steps > 0 && this.total + weight > this.limit; steps--) {
+      const oldest = this.entries.entries().next();
+      if (oldest.done === true) break;
+      const [name, entry] = oldest.value;
+      if (entry.used) {
+        entry.used = false;
+        this.entries.delete(name);
+        this.entries.set(name, entry);
+      } else this.delete(name);
     }
-    this.entries.set(key, { value, weight });
+    const entry: Kept<V> = { value, weight, used: true };
+    this.entries.set(key, entry);
     this.total += weight;
+    return entry;
   }
 
   private delete(key: K): void {
@@ -58,9 +77,11 @@ export class WeightedCache<K, V> {
     if (entry === undefined) return;
     this.entries.delete(key);
     this.total -= entry.weight;
+    entry.value = undefined;
   }
 
   clear(): void {
+    for (const entry of this.entries.values()) entry.value = undefined;
     this.entries.clear();
     this.total = 0;
   }
@@ -265,6 +286,9 @@ export class Unit implements Encoding {
   readonly typeOffset: number | undefined;
   private readonly headerDwoId: string | undefined;
   private lent: Uint8Array | undefined;
+  private kept: Kept<Uint8Array> | undefined;
+  /** The unit's table, while it is kept; see `Dwarf.table`. */
+  keptTable: Kept<UnitTable> | undefined;
   private knownRoot: UnitRoot | undefined;
   private knownAbbreviations: Abbreviations | undefined;
   /** The skeleton in the executable that this split unit belongs to: it has the line table, the address base and the code ranges. */
@@ -300,15 +324,16 @@ export class Unit implements Encoding {
   /** Header and DIEs. Held in a cache of bounded size: do not keep it. */
   get bytes(): Uint8Array {
     if (this.lent !== undefined) return this.lent;
-    const cache = this.space.context.bytes;
-    let bytes = cache.get(this);
-    if (bytes === undefined) {
-      const { source } = this.space;
-      if (source instanceof BufferSource) return source.read(this.offset, this.size);
-      bytes = new Uint8Array(this.size);
-      bytes = bytes.subarray(0, this.space.source.readInto(this.offset, bytes));
-      cache.set(this, bytes, bytes.length);
+    const { kept } = this;
+    if (kept?.value !== undefined) {
+      kept.used = true;
+      return kept.value;
     }
+    const { source } = this.space;
+    if (source instanceof BufferSource) return source.read(this.offset, this.size);
+    let bytes = new Uint8Array(this.size);
+    bytes = bytes.subarray(0, source.readInto(this.offset, bytes));
+    this.kept = this.space.context.bytes.set(this, bytes, bytes.length);
     return bytes;
   }
 
@@ -317,9 +342,8 @@ export class Unit implements Encoding {
    * nor empties the cache. Nothing that reads the unit may outlive it.
    */
   withLentBytes<T>(buffer: Uint8Array, use: () => T): T {
-    const { source, context } = this.space;
-    if (context.bytes.get(this) !== undefined || source instanceof BufferSource || buffer.length < this.size)
-      return use();
+    const { source } = this.space;
+    if (this.kept?.value !== undefined || source instanceof BufferSource || buffer.length < this.size) return use();
     const bytes = buffer.subarray(0, this.size);
     this.lent = bytes.subarray(0, source.readInto(this.offset, bytes));
     try {
