@@ -184,7 +184,7 @@ export function compareWithTruth(
   function check(count: Tally, found: string | undefined, expected: string, what: string): void {
     count.expected++;
     if (found === expected) count.right++;
-    else if (found === undefined || found === "unknown") missing.push(`${what}: not told, is ${expected}`);
+    else if (found === undefined || found === "unknown" || found === "") missing.push(`${what}: not told, is ${expected}`);
     else wrong.push(`${what}: said ${found}, is ${expected}`);
   }
 
