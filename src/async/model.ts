@@ -20,10 +20,39 @@ export type TaskState =
   | "unknown";
 
 export type WaitKind =
-  | "timer" | "io" | "mutex" | "rwlock-read" | "rwlock-write" | "semaphore" | "mpsc-recv" | "mpsc-send" | "oneshot" | "watch"
-  | "std-mutex" | "std-rwlock-read" | "std-rwlock-write" | "parking_lot-mutex" | "parking_lot-rwlock-read" | "parking_lot-rwlock-write"
-  | "mpsc-closed" | "oneshot-closed" | "watch-closed" | "broadcast-closed" | "broadcast" | "notify" | "barrier" | "once-cell" | "join" | "join-set" | "blocking" | "signal" | "process" | "cancellation"
-  | "never" | "yield" | "unknown";
+  | "timer"
+  | "io"
+  | "mutex"
+  | "rwlock-read"
+  | "rwlock-write"
+  | "semaphore"
+  | "mpsc-recv"
+  | "mpsc-send"
+  | "oneshot"
+  | "watch"
+  | "std-mutex"
+  | "std-rwlock-read"
+  | "std-rwlock-write"
+  | "parking_lot-mutex"
+  | "parking_lot-rwlock-read"
+  | "parking_lot-rwlock-write"
+  | "mpsc-closed"
+  | "oneshot-closed"
+  | "watch-closed"
+  | "broadcast-closed"
+  | "broadcast"
+  | "notify"
+  | "barrier"
+  | "once-cell"
+  | "join"
+  | "join-set"
+  | "blocking"
+  | "signal"
+  | "process"
+  | "cancellation"
+  | "never"
+  | "yield"
+  | "unknown";
 
 /** Unique among all executors of a dump: the executor's own id where it has one. */
 export type TaskKey = string;

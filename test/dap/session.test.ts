@@ -105,7 +105,7 @@ describe("a debug session on a dump, over the wire", function () {
       return `${frame.name} ${at.file.split("/").at(-1)!}:${String(at.line)}`;
     });
     assert.deepEqual(shown, expected);
-    assert.ok(stackFrames.some((frame) => frame.presentationHint === "label" && frame.name.includes('timer')));
+    assert.ok(stackFrames.some((frame) => frame.presentationHint === "label" && frame.name.includes("timer")));
   });
 
   it("shows the locals kept across an await as the program printed them", async () => {
