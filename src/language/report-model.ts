@@ -149,7 +149,8 @@ function readTask(section: OpenSection, part: string, line: string, index: numbe
   const group = section.groups[0];
   if (group === undefined) return;
   group.endLine = index;
-  if (part === "AWAITS") addRow(group, parseAwaitRow(line, index, 4), places);
+  // "none: WHY" stands where a chain would; no name of Rust has a colon and a space.
+  if (part === "AWAITS" && !line.startsWith("    none: ")) addRow(group, parseAwaitRow(line, index, 4), places);
   else if (part === "") {
     const state = /^ {2}state +([a-z]+)/.exec(line)?.[1];
     if (state !== undefined) group.state = state;

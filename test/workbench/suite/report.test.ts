@@ -41,12 +41,9 @@ async function lensesOf(file: string): Promise<readonly vscode.CodeLens[]> {
 
 const lensesAt = (file: string, line: number, words: RegExp): Promise<vscode.Command> =>
   eventually(`a lens ${String(words)} at ${file}:${line.toString()}`, async () => {
-    const lenses = await vscode.commands.executeCommand<vscode.CodeLens[] | undefined>(
-      "vscode.executeCodeLensProvider",
-      vscode.Uri.file(file),
-      100,
-    );
-    return lenses?.find((lens) => lens.range.start.line === line - 1 && words.test(lens.command?.title ?? ""))?.command;
+    const lenses = await lensesOf(file);
+    return lenses.find(({ range, command }) => range.start.line === line - 1 && words.test(command?.title ?? ""))
+      ?.command;
   });
 
 describe("the sources during a session", function () {
