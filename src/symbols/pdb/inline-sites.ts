@@ -108,7 +108,6 @@ export function inlineRows(annotations: Cursor, start: InlineeStart | undefined,
       default:
         return rows;
     }
-    if (annotations.failed) break;
   }
   close(functionSize);
   return rows;

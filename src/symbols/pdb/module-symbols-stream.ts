@@ -98,7 +98,7 @@ export class ModuleStream {
     return found !== undefined && at < found.high ? found : undefined;
   }
 
-  /** Procedures into which this function (by its id) was inlined. S_INLINEES lists them at each procedure. */
+  /** Places of the procedures into which this function (by its id) was inlined, at any depth. */
   inlinedInto(id: number): readonly number[] {
     if (this.inlinees === undefined) {
       const index = new KeyIndex(1024);
@@ -110,10 +110,8 @@ export class ModuleStream {
         if (length < 2) break;
         const kind = view.getUint16(at + 2, true);
         if (procedureKinds.has(kind)) procedure = at;
-        else if (kind === symbolKind.inlinees && procedure > 0) {
-          const end = Math.min(at + 2 + length, symbols.length);
-          for (let place = at + 8; place + 4 <= end; place += 4) index.add(view.getInt32(place, true), procedure);
-        }
+        else if (kind === symbolKind.inlineSite && procedure > 0 && at + 16 <= symbols.length)
+          index.add(view.getInt32(at + 12, true), procedure);
         at += 2 + length;
       }
       this.inlinees = index;

@@ -27,10 +27,7 @@ const unspoken = new Int32Array(
 /** Words that count although a `$` with nothing behind ends them. */
 const spoken = new Int32Array(["str", "vtable", "vtable_type"].map(hashOf));
 const enumWords = new Int32Array(["enum", "enum2"].map(hashOf));
-const has = (set: Int32Array, hash: number): boolean => {
-  for (let index = 0; index < set.length; index++) if (set[index] === hash) return true;
-  return false;
-};
+const has = (set: Int32Array, hash: number): boolean => set.includes(hash);
 
 const mix = (hash: number): number => {
   let x = hash ^ (hash >>> 15);

@@ -217,3 +217,15 @@ export function insideEnum(raw: string): string | undefined {
 
 /** A path as both spellings agree on it where no generic arguments are in it: `{impl#3}` is `impl$3`. */
 export const rawPath = (path: string): string => path.replace(/\{(\w+)#([0-9a-f]+)\}/g, "$1$$$2");
+
+/** Where the last step of a path begins, outside of brackets. */
+export function lastStep(path: string): number {
+  let depth = 0;
+  for (let at = path.length - 1; at > 0; at--) {
+    const code = path.charCodeAt(at);
+    if (code === 0x3e || code === 0x29) depth++;
+    else if (code === 0x3c || code === 0x28) depth--;
+    else if (code === 0x3a && depth <= 0 && path.charCodeAt(at - 1) === 0x3a) return at + 1;
+  }
+  return 0;
+}

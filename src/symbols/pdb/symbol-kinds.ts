@@ -29,5 +29,4 @@ export const symbolKind = {
   inlineSiteEnd: 0x114e,
   procedureIdEnd: 0x114f,
   armSwitchTable: 0x1159,
-  inlinees: 0x1168,
 } as const;

@@ -12,7 +12,7 @@ import type {
 import type { GlobalHash } from "./constants";
 import { leaf, readFieldList, readSize } from "./leaf";
 import type { Field, FieldMember, FieldStatic, Udt } from "./leaf";
-import { insideEnum, rawArguments, rustName } from "./names";
+import { insideEnum, lastStep, rawArguments, rustName } from "./names";
 import { PointerKinds, pointerPrefix } from "./pointers";
 import type { PointerKind } from "./pointers";
 import { simpleMode, simpleNamed, simpleType } from "./simple-types";
@@ -29,8 +29,9 @@ const pointerSize = 8;
 /** References carry how the pointer is written, which the PDB does not tell of the pointer itself, above the type index. */
 const kindShift = 2 ** 32;
 
+/** The last step of the path of a coroutine's environment. */
 const coroutineStep =
-  /(?:^|::)(?:async_fn|async_block|async_closure|coroutine|gen_fn|gen_block|gen_closure|async_gen_fn|async_gen_block|async_gen_closure|generator)_env\$[0-9a-f]+(?:<.*>)?$/s;
+  /^(?:async_fn|async_block|async_closure|coroutine|gen_fn|gen_block|gen_closure|async_gen_fn|async_gen_block|async_gen_closure|generator)_env\$[0-9a-f]+(?:<|$)/;
 
 /** Where rustc was told to say where types are declared (`-Zdebug-info-type-line-numbers`). */
 export interface DeclaredTypes {
@@ -204,15 +205,18 @@ export class PdbTypes {
     return (found === 0 ? index : found) as TypeRef;
   }
 
-  /** Type of the first parameter of a function type; 0 for none. */
-  firstParameter(index: number): number {
+  /** Types of the parameters of a function type. */
+  parameters(index: number): readonly number[] {
     const record = index < firstTypeIndex ? undefined : this.table.open(index);
-    if (record === undefined || (record.kind !== leaf.procedure && record.kind !== leaf.memberFunction)) return 0;
+    if (record === undefined || (record.kind !== leaf.procedure && record.kind !== leaf.memberFunction)) return [];
     const { cursor } = record;
     cursor.skip(record.kind === leaf.procedure ? 8 : 16);
     const list = this.table.open(cursor.u32());
-    if (list?.kind !== leaf.argumentList || list.cursor.u32() === 0) return 0;
-    return list.cursor.u32();
+    const found: number[] = [];
+    if (list?.kind !== leaf.argumentList) return found;
+    for (let count = Math.min(list.cursor.u32(), list.cursor.remaining >> 2); count > 0; count--)
+      found.push(list.cursor.u32());
+    return found;
   }
 
   /** What a C++ reference refers to; `undefined` for other types. */
@@ -259,7 +263,7 @@ export class PdbTypes {
       case leaf.memberFunction: {
         const { cursor } = record;
         const result = cursor.u32();
-        if (record.kind === leaf.memberFunction) cursor.skip(12);
+        if (record.kind === leaf.memberFunction) cursor.skip(8);
         cursor.skip(4);
         const list = this.table.open(cursor.u32());
         const parameters: number[] = [];
@@ -351,7 +355,7 @@ export class PdbTypes {
       target = index & 0xff;
     } else {
       const record = this.table.open(index);
-      if (record === undefined || record.kind !== leaf.pointer) return index as TypeRef;
+      if (record?.kind !== leaf.pointer) return index as TypeRef;
       target = record.cursor.u32();
     }
     const kind = this.pointers.of(udt.name, field.name, this.rawNameOf(target));
@@ -374,7 +378,7 @@ export class PdbTypes {
   // --- enums with data, and coroutines
 
   private enumeration(ref: TypeRef, udt: Udt, inner: string): Type {
-    const isCoroutine = coroutineStep.test(inner);
+    const isCoroutine = coroutineStep.test(inner.slice(lastStep(inner)));
     const fields = this.fields(udt.fields);
     const members = fields.filter((field): field is FieldMember => field.kind === "member");
     const discriminant = this.discriminant(members);

@@ -4,7 +4,7 @@ import { codeTree } from "../pdb/code-tree";
 import type { InlineRow } from "../pdb/inline-sites";
 import type { ModuleLines } from "../pdb/lines";
 import type { ModuleStream, Procedure } from "../pdb/module-symbols-stream";
-import { insideEnum, rustName } from "../pdb/names";
+import { insideEnum, lastStep, rustName } from "../pdb/names";
 import type { Pdb } from "../pdb/pdb";
 import type { EnumType, SourcePosition, TypeRef } from "../type-model";
 import { decodeX86 } from "./x86-decode";
@@ -110,8 +110,7 @@ export class AwaitLines {
       if (reference.rawName === name) found.unshift(body);
       else found.push(body);
     }
-    if (found.length === 0) found.push(...this.inlinedBodies(path));
-    return found.slice(0, mostBodies);
+    return found.length > 0 ? found.slice(0, mostBodies) : firstOf(this.inlinedBodies(path), mostBodies);
   }
 
   private *inlinedBodies(path: string): IterableIterator<Body> {
@@ -273,8 +272,8 @@ export class AwaitLines {
     const { types } = this.pdb;
     const into = /::into_future<(.*?) ?>$/s.exec(rawName)?.[1];
     if (into !== undefined) return into;
-    const parameter = types?.firstParameter(functionType) ?? 0;
-    const raw = parameter === 0 ? undefined : types?.rawNameOf(parameter);
+    const [parameter] = types?.parameters(functionType) ?? [];
+    const raw = parameter === undefined ? undefined : types?.rawNameOf(parameter);
     return raw === undefined ? undefined : /^core::pin::Pin<ref_mut\$<(.*?) ?> >$/s.exec(raw)?.[1];
   }
 }
@@ -320,6 +319,12 @@ const rowAt = (rows: readonly InlineRow[], at: number): InlineRow | undefined =>
 const ownRow = (node: CodeNode, at: number): InlineRow | undefined =>
   node.children.some((child) => rowAt(child.rows, at) !== undefined) ? undefined : rowAt(node.rows, at);
 
+function firstOf<T>(items: Iterable<T>, most: number): T[] {
+  const found: T[] = [];
+  for (const item of items) if (found.push(item) >= most) break;
+  return found;
+}
+
 function* nodesOf(node: CodeNode): IterableIterator<CodeNode> {
   for (const child of node.children) {
     yield child;
@@ -341,18 +346,6 @@ export function resumeName(inner: string): string | undefined {
   const step = inner.slice(at);
   const made = step.replace(/^(\w+)_env\$([0-9a-f]+)/, "$1$$$2");
   return made === step ? undefined : inner.slice(0, at) + made;
-}
-
-/** Where the last step of a path begins, outside of brackets. */
-function lastStep(path: string): number {
-  let depth = 0;
-  for (let at = path.length - 1; at > 0; at--) {
-    const code = path.charCodeAt(at);
-    if (code === 0x3e || code === 0x29) depth++;
-    else if (code === 0x3c || code === 0x28) depth--;
-    else if (code === 0x3a && depth <= 0 && path.charCodeAt(at - 1) === 0x3a) return at + 1;
-  }
-  return 0;
 }
 
 /** The path before the generic arguments of its last step. */

@@ -156,7 +156,7 @@ export class PeModuleSymbols implements ModuleSymbols {
         name: rustName(rawName),
         low,
         high,
-        typeArguments: () => pdb.types?.argumentsOf(rawName) ?? [],
+        typeArguments: () => inlinedArguments(pdb, rawName, site.inlinee),
       };
       frames.unshift(frame(info.name, position, true, info));
     }
@@ -296,7 +296,7 @@ export class PeModuleSymbols implements ModuleSymbols {
     const found = this.datumAt(at);
     if (pdb !== undefined && found !== undefined) return this.variable(pdb, found.symbol);
     const symbol = pdb?.globals.publicSymbol(at);
-    if (symbol === undefined || symbol.start !== at || this.isCode(at)) return undefined;
+    if (symbol?.start !== at || this.isCode(at)) return undefined;
     return { name: demangle(symbol.name), type: undefined, place: { kind: "static", at } };
   }
 
@@ -330,6 +330,23 @@ const frame = (
   inlined: boolean,
   where: FunctionInfo,
 ): CodeFrame => ({ name, ...(position === undefined ? {} : { position }), inlined, function: where });
+
+/**
+ * Ids of inlined functions are named without generic arguments. Of those that drive a future, which is asked for, the last parameter is
+ * the future.
+ */
+function inlinedArguments(pdb: Pdb, rawName: string, inlinee: number): readonly TypeArgument[] {
+  const { types } = pdb;
+  if (types === undefined) return [];
+  const spelled = types.argumentsOf(rawName);
+  if (spelled.length > 0 || !/::block_on(?:_inner)?$/.test(rawName)) return spelled;
+  // #[track_caller] adds the place of the call.
+  const last = types
+    .parameters(pdb.idIndex.typeOf(inlinee))
+    .filter((type) => types.rawNameOf(type) !== "ptr_const$<core::panic::location::Location >")
+    .at(-1);
+  return last === undefined ? [] : [{ name: "F", type: types.resolved(last as TypeRef) }];
+}
 
 function positionOf(lines: ModuleLines, row: PdbLineRow): SourcePosition | undefined {
   const file = lines.file(row.fileId);
@@ -397,5 +414,3 @@ function withoutArguments(path: string): string {
   }
   return path;
 }
-
-export type { TypeArgument };
