@@ -1,4 +1,6 @@
 import type { LinkAddress } from "../../base/brand";
+import { ascending } from "../../bytes/ascending";
+import type { ByteSource } from "../../bytes/byte-source";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import type { LineRow } from "../module-symbols";
@@ -19,30 +21,21 @@ export interface LineLookup {
   readonly line: number;
 }
 
-/** Rows of a unit in typed arrays: 17 bytes each. */
+/** Rows of one sequence in typed arrays: 17 bytes each. */
 interface Rows {
+  readonly count: number;
   readonly addresses: Float64Array;
   readonly files: Uint32Array;
   readonly lines: Uint32Array;
   readonly flags: Uint8Array;
 }
 
-/** One run of rows with ascending addresses, [low, high). */
-interface Sequence {
-  readonly low: number;
-  readonly high: number;
-  readonly first: number;
-  readonly end: number;
-}
-
 class Collector {
-  private addresses = new Float64Array(1024);
-  private files = new Uint32Array(1024);
-  private lines = new Uint32Array(1024);
-  private flags = new Uint8Array(1024);
+  private addresses = new Float64Array(64);
+  private files = new Uint32Array(64);
+  private lines = new Uint32Array(64);
+  private flags = new Uint8Array(64);
   count = 0;
-  readonly sequences: Sequence[] = [];
-  private sequenceStart = 0;
 
   add(address: number, file: number, line: number, isStatement: boolean): void {
     const at = this.count;
@@ -70,33 +63,16 @@ class Collector {
     this.flags = flags;
   }
 
-  /**
-   * Closes the run. Linkers leave the rows of functions they dropped at address 0 (or all ones, DWARF 6's tombstone): such a run is forgotten.
-   */
-  endSequence(high: number): void {
-    const first = this.sequenceStart;
-    const end = this.count;
-    const low = this.addresses[first] ?? 0;
-    if (end === first || low === 0 || !(high > low) || !Number.isSafeInteger(high)) this.count = first;
-    else {
-      this.sortRun(first, end);
-      this.sequences.push({ low: this.addresses[first] ?? 0, high, first, end });
-    }
-    this.sequenceStart = this.count;
-  }
-
   /** The standard wants ascending addresses; a run that breaks it is put in order, so that a binary search cannot go astray. */
-  private sortRun(first: number, end: number): void {
+  private sort(): void {
     let sorted = true;
-    for (let at = first + 1; at < end && sorted; at++)
+    for (let at = 1; at < this.count && sorted; at++)
       sorted = (this.addresses[at] ?? 0) >= (this.addresses[at - 1] ?? 0);
     if (sorted) return;
-    const order = Array.from({ length: end - first }, (_, index) => first + index);
-    const old = this.addresses.slice(first, end);
-    order.sort((a, b) => (old[a - first] ?? 0) - (old[b - first] ?? 0));
+    const order = ascending(this.addresses.subarray(0, this.count));
     const take = (array: Float64Array | Uint32Array | Uint8Array): void => {
-      const copy = array.slice(first, end);
-      order.forEach((from, to) => (array[first + to] = copy[from - first] ?? 0));
+      const copy = array.slice(0, this.count);
+      order.forEach((from, to) => (array[to] = copy[from] ?? 0));
     };
     take(this.addresses);
     take(this.files);
@@ -105,20 +81,19 @@ class Collector {
   }
 
   rows(): Rows {
-    return {
-      addresses: this.addresses.slice(0, this.count),
-      files: this.files.slice(0, this.count),
-      lines: this.lines.slice(0, this.count),
-      flags: this.flags.slice(0, this.count),
-    };
+    this.sort();
+    const { count, addresses, files, lines, flags } = this;
+    return { count, addresses, files, lines, flags };
   }
 }
 
-/** Runs the opcodes (DWARF 5 section 6.2.5). Each takes at least a byte, so the loop is bounded by the bytes. */
-function run(header: LineHeader, bytes: Uint8Array, out: Collector): string | undefined {
+/**
+ * Runs the opcodes (DWARF 5 section 6.2.5) from the start of a sequence to its end. Each takes at least a byte, so the loop is bounded by
+ * the bytes.
+ */
+function runSequence(header: LineHeader, bytes: Uint8Array, out: Collector): void {
   const { minimumInstruction, maximumOperations, lineBase, lineRange, opcodeBase, operandCounts } = header;
-  const end = Math.min(header.programEnd, bytes.length);
-  const cursor = new Cursor(bytes.subarray(0, end), Math.min(header.programStart, end));
+  const cursor = new Cursor(bytes);
   let address = 0;
   let operation = 0;
   let file = 1;
@@ -133,10 +108,9 @@ function run(header: LineHeader, bytes: Uint8Array, out: Collector): string | un
     address += minimumInstruction * Math.floor(total / maximumOperations);
     operation = total % maximumOperations;
   };
-  while (!cursor.atEnd) {
+  while (!cursor.atEnd && !cursor.failed) {
     const opcode = cursor.u8();
     if (opcode >= opcodeBase) {
-      if (lineRange === 0) return "its line range is zero";
       const adjusted = opcode - opcodeBase;
       advance(Math.floor(adjusted / lineRange));
       line += lineBase + (adjusted % lineRange);
@@ -147,21 +121,13 @@ function run(header: LineHeader, bytes: Uint8Array, out: Collector): string | un
       case 0: {
         const length = cursor.uleb();
         const next = cursor.position + length;
-        if (length > 0) {
-          const extended = cursor.u8();
-          if (extended === 1) {
-            out.endSequence(address);
-            address = 0;
-            operation = 0;
-            file = 1;
-            line = 1;
-            isStatement = header.defaultIsStatement;
-          } else if (extended === 2) {
-            address = length === 5 ? cursor.u32() : cursor.u64();
-            operation = 0;
-          }
-          // DW_LNE_define_file (3) and set_discriminator (4) change nothing that is kept; unknown ones are skipped by their length.
+        const extended = length > 0 ? cursor.u8() : 0;
+        if (extended === 1) return;
+        if (extended === 2) {
+          address = length === 5 ? cursor.u32() : cursor.u64();
+          operation = 0;
         }
+        // DW_LNE_define_file (3) and set_discriminator (4) change nothing that is kept; unknown ones are skipped by their length.
         cursor.seek(next);
         break;
       }
@@ -177,9 +143,6 @@ function run(header: LineHeader, bytes: Uint8Array, out: Collector): string | un
       case 4:
         file = cursor.uleb();
         break;
-      case 5:
-        cursor.uleb();
-        break;
       case 6:
         isStatement = !isStatement;
         break;
@@ -189,13 +152,13 @@ function run(header: LineHeader, bytes: Uint8Array, out: Collector): string | un
         // basic_block, prologue_end and epilogue_begin mark rows in ways that a post mortem has no use for.
         break;
       case 8:
-        if (lineRange === 0) return "its line range is zero";
         advance(Math.floor((255 - opcodeBase) / lineRange));
         break;
       case 9:
         address += cursor.u16();
         operation = 0;
         break;
+      case 5:
       case 12:
         cursor.uleb();
         break;
@@ -203,129 +166,298 @@ function run(header: LineHeader, bytes: Uint8Array, out: Collector): string | un
         for (let operand = operandCounts[opcode - 1] ?? 0; operand > 0; operand--) cursor.uleb();
     }
     // A jump of 2^53 is damage; stopping keeps the sums exact.
-    if (cursor.failed || !Number.isSafeInteger(address)) {
-      if (cursor.failed) return "it is cut or damaged";
-      address = 0;
-    }
+    if (!Number.isSafeInteger(address)) address = 0;
   }
-  return undefined;
 }
 
-/** The decoded line program of one unit. */
+/** Which code the sequences of a program are for, and where their opcodes are, counted from the program's start; ascending by `lows`. */
+interface Sequences {
+  readonly lows: Float64Array;
+  readonly highs: Float64Array;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  /** Why they are not all. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Finds the sequences: the same machine as `runSequence`, which keeps nothing but addresses. A big unit has a hundred thousand functions,
+ * of which a report asks for some; their rows would be as much memory as the unit itself.
+ */
+function findSequences(header: LineHeader, bytes: Uint8Array): Sequences {
+  const { minimumInstruction, maximumOperations, lineRange, opcodeBase, operandCounts } = header;
+  const end = bytes.length;
+  const lows: number[] = [];
+  const highs: number[] = [];
+  const starts: number[] = [];
+  const ends: number[] = [];
+  // The number of operations that a special opcode advances.
+  const steps = new Uint8Array(256);
+  if (lineRange > 0)
+    for (let opcode = opcodeBase; opcode < 256; opcode++) steps[opcode] = Math.floor((opcode - opcodeBase) / lineRange);
+  const constant = lineRange > 0 ? Math.floor((255 - opcodeBase) / lineRange) : 0;
+  let problem: string | undefined;
+  let address = 0;
+  let operation = 0;
+  let start = 0;
+  let first = -1;
+  let low = 0;
+  let at = 0;
+  const advance = (operations: number): void => {
+    if (maximumOperations === 1) address += operations * minimumInstruction;
+    else {
+      const total = operation + operations;
+      address += minimumInstruction * Math.floor(total / maximumOperations);
+      operation = total % maximumOperations;
+    }
+  };
+  const uleb = (): number => {
+    let byte = bytes[at++] ?? 0;
+    let value = byte & 0x7f;
+    for (let scale = 0x80; byte >= 0x80 && at <= end; scale *= 0x80) {
+      byte = bytes[at++] ?? 0;
+      value += (byte & 0x7f) * scale;
+    }
+    return value;
+  };
+  const skipLeb = (): void => {
+    while ((bytes[at++] ?? 0) >= 0x80);
+  };
+  while (at < end) {
+    const opcode = bytes[at++]!;
+    if (opcode >= opcodeBase || opcode === 1) {
+      if (opcode >= opcodeBase) {
+        if (lineRange === 0) {
+          problem = "its line range is zero";
+          break;
+        }
+        if (maximumOperations === 1) address += steps[opcode]! * minimumInstruction;
+        else advance(steps[opcode]!);
+      }
+      if (first < 0) low = first = address;
+      else if (address < low) low = address;
+      continue;
+    }
+    switch (opcode) {
+      case 0: {
+        const length = uleb();
+        const next = at + length;
+        const extended = length > 0 && at < end ? bytes[at] : 0;
+        if (extended === 1) {
+          // Linkers leave the rows of functions they dropped at address 0 (or all ones, DWARF 6's tombstone): such a run is forgotten.
+          if (first > 0 && address > first && Number.isSafeInteger(address)) {
+            lows.push(low);
+            highs.push(address);
+            starts.push(start);
+            ends.push(Math.min(next, end));
+          }
+          address = 0;
+          operation = 0;
+          first = -1;
+          start = next;
+        } else if (extended === 2) {
+          const size = length === 5 ? 4 : 8;
+          if (at + 1 + size > end) at = end + 1;
+          else {
+            address = word(bytes, at + 1);
+            if (size === 8) address += word(bytes, at + 5) * 2 ** 32;
+            operation = 0;
+          }
+        }
+        at = Math.max(at, next);
+        break;
+      }
+      case 2:
+        advance(uleb());
+        break;
+      case 3:
+      case 4:
+      case 5:
+      case 12:
+        skipLeb();
+        break;
+      case 6:
+      case 7:
+      case 10:
+      case 11:
+        break;
+      case 8:
+        if (lineRange === 0) problem = "its line range is zero";
+        advance(constant);
+        break;
+      case 9:
+        address += (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+        operation = 0;
+        at += 2;
+        break;
+      default:
+        for (let operand = operandCounts[opcode - 1] ?? 0; operand > 0; operand--) skipLeb();
+    }
+    if (problem !== undefined) break;
+    if (!Number.isSafeInteger(address)) address = 0;
+  }
+  if (at > end) problem = "it is cut or damaged";
+  const order = ascending(Float64Array.from(lows));
+  return {
+    lows: Float64Array.from(order, (index) => lows[index] ?? 0),
+    highs: Float64Array.from(order, (index) => highs[index] ?? 0),
+    starts: Uint32Array.from(order, (index) => starts[index] ?? 0),
+    ends: Uint32Array.from(order, (index) => ends[index] ?? 0),
+    problem,
+  };
+}
+
+const word = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+
+/** File and line of a row; the file's path is made when it is asked for. */
+class RowPosition implements SourcePosition {
+  constructor(
+    private readonly files: LineFiles,
+    private readonly index: number,
+    readonly line: number,
+  ) {}
+  get file(): string {
+    return this.files.path(this.index) ?? "";
+  }
+}
+
+/** Programs up to this size are read into one buffer again and again. */
+const lentBytes = 8 << 20;
+let lent = new Uint8Array(0);
+/** Sequences kept decoded: whoever asks for one address of a function asks for more. */
+const keptSequences = 16;
+
+/** The line program of one unit: an index of its sequences, whose rows are decoded when asked for. */
 export class LineTable {
-  private readonly lows: Float64Array;
   /** Highest end among sequences up to this index: how far to step back where they overlap. */
   private readonly reach: Float64Array;
+  private readonly decoded = new Map<number, Rows>();
 
   private constructor(
-    readonly files: LineFiles,
-    private readonly rowArrays: Rows,
-    private readonly sequences: readonly Sequence[],
-    /** Why the table is incomplete. */
-    readonly problem: string | undefined,
+    private readonly source: ByteSource,
+    /** Where the opcodes begin in `source`. */
+    private readonly start: number,
+    private readonly header: LineHeader,
+    private readonly sequences: Sequences,
   ) {
-    this.lows = Float64Array.from(sequences, (sequence) => sequence.low);
-    this.reach = new Float64Array(sequences.length);
+    const { highs } = sequences;
+    this.reach = new Float64Array(highs.length);
     let reach = 0;
-    sequences.forEach((sequence, index) => (this.reach[index] = reach = Math.max(reach, sequence.high)));
+    for (let index = 0; index < highs.length; index++) this.reach[index] = reach = Math.max(reach, highs[index] ?? 0);
   }
 
-  static decode(bytes: Uint8Array, sections: LineSections, unit: LineUnit): LineTable | undefined {
-    const header = parseLineHeader(bytes, sections, unit);
-    if (header === undefined) return undefined;
-    const collector = new Collector();
-    const problem = run(header, bytes, collector);
-    const sequences = collector.sequences.sort((a, b) => a.low - b.low);
-    return new LineTable(header.files, collector.rows(), sequences, problem);
+  static at(sections: LineSections, offset: number, unit: LineUnit): LineTable | undefined {
+    const source = sections.line;
+    const bytes = source === undefined ? undefined : lineUnitBytes(source, offset, "header");
+    const header = bytes === undefined ? undefined : parseLineHeader(bytes, sections, unit);
+    if (source === undefined || header === undefined) return undefined;
+    const start = offset + header.programStart;
+    const size = Math.max(0, Math.min(header.programEnd - header.programStart, source.size - start));
+    let buffer = lent;
+    if (buffer.length < size) {
+      buffer = new Uint8Array(size);
+      if (size <= lentBytes) lent = buffer;
+    }
+    const sequences = findSequences(header, buffer.subarray(0, source.readInto(start, buffer.subarray(0, size))));
+    const isCut = header.programEnd - header.programStart > size;
+    return new LineTable(
+      source,
+      start,
+      header,
+      isCut && sequences.problem === undefined ? { ...sequences, problem: "it is cut or damaged" } : sequences,
+    );
+  }
+
+  get files(): LineFiles {
+    return this.header.files;
+  }
+
+  /** Why the table is incomplete. */
+  get problem(): string | undefined {
+    return this.sequences.problem;
   }
 
   /** Bytes held. */
   get weight(): number {
-    return this.rowCount * 17 + this.sequences.length * 80 + 1024;
-  }
-
-  get rowCount(): number {
-    return this.rowArrays.addresses.length;
+    return this.sequences.lows.length * 32 + 8192;
   }
 
   /** Ranges that the table covers, by start. */
   ranges(): { readonly low: LinkAddress; readonly high: LinkAddress }[] {
-    return this.sequences.map(({ low, high }) => ({ low: low as LinkAddress, high: high as LinkAddress }));
+    const { lows, highs } = this.sequences;
+    return Array.from(lows, (low, index) => ({ low: low as LinkAddress, high: (highs[index] ?? 0) as LinkAddress }));
   }
 
-  private sequenceAt(at: number): Sequence | undefined {
-    for (let index = lastNotAbove(this.lows, at); index >= 0; index--) {
-      if ((this.reach[index] ?? 0) <= at) return undefined;
-      const sequence = this.sequences[index];
-      if (sequence !== undefined && at < sequence.high) return sequence;
-    }
-    return undefined;
+  private rowsOf(sequence: number): Rows {
+    let rows = this.decoded.get(sequence);
+    if (rows !== undefined) return rows;
+    const { starts, ends } = this.sequences;
+    const start = starts[sequence] ?? 0;
+    const collector = new Collector();
+    runSequence(this.header, this.source.read(this.start + start, (ends[sequence] ?? 0) - start), collector);
+    rows = collector.rows();
+    if (this.decoded.size >= keptSequences)
+      for (const oldest of this.decoded.keys()) {
+        this.decoded.delete(oldest);
+        break;
+      }
+    this.decoded.set(sequence, rows);
+    return rows;
   }
 
-  /** Index of the last row of a sequence that is not above `at`; `at` lies in the sequence. */
-  private rowIn(sequence: Sequence, at: number): number {
-    const { addresses } = this.rowArrays;
-    let low = sequence.first;
-    let high = sequence.end;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((addresses[middle] ?? Infinity) <= at) low = middle + 1;
-      else high = middle;
+  /** Index of the sequence around an address, -1 when there is none. */
+  private sequenceAt(at: number): number {
+    const { lows, highs } = this.sequences;
+    for (let index = lastNotAbove(lows, at); index >= 0; index--) {
+      if ((this.reach[index] ?? 0) <= at) return -1;
+      if (at < (highs[index] ?? 0)) return index;
     }
-    return low - 1;
+    return -1;
   }
 
   /** The row whose code holds `at`; `undefined` outside of the unit's code. */
   lookup(at: LinkAddress): LineLookup | undefined {
     const sequence = this.sequenceAt(at);
-    if (sequence === undefined) return undefined;
-    const { addresses, files, lines, flags } = this.rowArrays;
-    const last = this.rowIn(sequence, at);
+    if (sequence < 0) return undefined;
+    const high = this.sequences.highs[sequence] ?? 0;
+    const { count, addresses, files, lines, flags } = this.rowsOf(sequence);
+    const last = rowAt(addresses, count, at);
     const address = addresses[last] ?? 0;
     let row = last;
     // Of several rows at one address the last one counts; where it only marks a view number or a call argument, the statement before it does.
-    while (row > sequence.first && (flags[row] ?? 0) === 0 && addresses[row - 1] === address) row--;
+    while (row > 0 && (flags[row] ?? 0) === 0 && addresses[row - 1] === address) row--;
     if ((flags[row] ?? 0) === 0) row = last;
-    const end = last + 1 < sequence.end ? (addresses[last + 1] ?? sequence.high) : sequence.high;
+    const end = last + 1 < count ? (addresses[last + 1] ?? high) : high;
     return { address: address as LinkAddress, end: end as LinkAddress, file: files[row] ?? 0, line: lines[row] ?? 0 };
   }
 
   /** File and line of the code at `at`. `undefined` also for code that belongs to no line. */
   positionAt(at: LinkAddress): SourcePosition | undefined {
     const found = this.lookup(at);
-    return found === undefined || found.line === 0 ? undefined : this.position(found.file, found.line);
-  }
-
-  private position(file: number, line: number): SourcePosition {
-    const { files } = this;
-    return {
-      line,
-      get file() {
-        return files.path(file) ?? "";
-      },
-    };
+    return found === undefined || found.line === 0 ? undefined : new RowPosition(this.files, found.file, found.line);
   }
 
   /** Rows of [low, high) by address, the one that holds `low` first, cut to begin there. Rows of no line are left out. */
   rows(low: LinkAddress, high: LinkAddress): LineRow[] {
-    const { addresses, files, lines, flags } = this.rowArrays;
+    const { lows, highs } = this.sequences;
     const rows: LineRow[] = [];
-    // A big unit has a sequence for each of its hundred thousand functions: only those that can reach `low` are looked at.
-    let start = Math.max(0, lastNotAbove(this.lows, low));
+    // Only the sequences that can reach `low` are looked at.
+    let start = Math.max(0, lastNotAbove(lows, low));
     while (start > 0 && (this.reach[start - 1] ?? 0) > low) start--;
-    for (let index = start; index < this.sequences.length; index++) {
-      const sequence = this.sequences[index];
-      if (sequence === undefined || sequence.low >= high) break;
-      if (sequence.high <= low) continue;
-      const from = sequence.low >= low ? sequence.first : this.rowIn(sequence, low);
-      for (let row = from; row < sequence.end; row++) {
+    for (let sequence = start; sequence < lows.length; sequence++) {
+      const first = lows[sequence] ?? 0;
+      if (first >= high) break;
+      if ((highs[sequence] ?? 0) <= low) continue;
+      const { count, addresses, files, lines, flags } = this.rowsOf(sequence);
+      for (let row = first >= low ? 0 : rowAt(addresses, count, low); row < count; row++) {
         const address = addresses[row] ?? 0;
         if (address >= high) break;
         const line = lines[row] ?? 0;
         if (line === 0) continue;
         rows.push({
           address: Math.max(address, low) as LinkAddress,
-          position: this.position(files[row] ?? 0, line),
+          position: new RowPosition(this.files, files[row] ?? 0, line),
           isStatement: (flags[row] ?? 0) !== 0,
         });
       }
@@ -334,12 +466,21 @@ export class LineTable {
   }
 }
 
-/**
- * Decodes the line program at `offset` (DW_AT_stmt_list) of `.debug_line`, versions 2 to 5. Costs about 7 ns a byte: keep the result.
- * `undefined` where there is none; a damaged one keeps the rows before the damage and says so in `problem`.
- */
-export function lineTable(sections: LineSections, offset: number, unit: LineUnit): LineTable | undefined {
-  if (sections.line === undefined) return undefined;
-  const bytes = lineUnitBytes(sections.line, offset, "whole");
-  return bytes === undefined ? undefined : LineTable.decode(bytes, sections, unit);
+/** Index of the last row that is not above `at`; the first one is not. */
+function rowAt(addresses: Float64Array, count: number, at: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((addresses[middle] ?? Infinity) <= at) low = middle + 1;
+    else high = middle;
+  }
+  return Math.max(0, low - 1);
 }
+
+/**
+ * Indexes the line program at `offset` (DW_AT_stmt_list) of `.debug_line`, versions 2 to 5. Costs some nanoseconds a byte: keep the result.
+ * `undefined` where there is none; a damaged one keeps the sequences before the damage and says so in `problem`.
+ */
+export const lineTable = (sections: LineSections, offset: number, unit: LineUnit): LineTable | undefined =>
+  LineTable.at(sections, offset, unit);

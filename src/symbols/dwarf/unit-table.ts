@@ -1,3 +1,4 @@
+import { ascending } from "../../bytes/ascending";
 import { Cursor } from "../../bytes/cursor";
 import type { Abbreviations } from "./abbreviations";
 import { formSize } from "./abbreviations";
@@ -138,27 +139,6 @@ export class UnitTable {
     }
     for (; targets[low] === position; low++) yield entries[low] ?? 0;
   }
-}
-
-/** Indexes of the values in ascending order. */
-function ascending(values: Float64Array): Uint32Array {
-  let isSorted = true;
-  let lowest = Infinity;
-  let highest = 0;
-  for (const value of values) {
-    if (value < highest) isSorted = false;
-    else highest = value;
-    if (value < lowest) lowest = value;
-  }
-  const order = new Uint32Array(values.length);
-  for (let index = 0; index < order.length; index++) order[index] = index;
-  if (isSorted) return order;
-  if (highest - lowest >= 2 ** 32 || values.length >= 2 ** 20)
-    return order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b);
-  // Value and index packed into one double: the native sort is ten times faster than one with a comparator.
-  const packed = values.map((value, index) => (value - lowest) * 2 ** 20 + index).sort();
-  for (let index = 0; index < order.length; index++) order[index] = (packed[index] ?? 0) % 2 ** 20;
-  return order;
 }
 
 /** What the pass does with a DIE. */
