@@ -25,8 +25,7 @@ export function waitHandlers(session: DumpSession): Record<string, Handler> {
 
     "grace/wait": async (args: Arguments<"grace/wait">, context: RequestContext): Promise<Body<"grace/wait">> => {
       const found = (await resources(context)).find((resource) => resource.key === args.resource);
-      if (found === undefined)
-        throw new UserError(`Nothing in this dump is known as ${String(args.resource)}.`, false, 1012);
+      if (found === undefined) throw new UserError(`Nothing in this dump is known as ${args.resource}.`, false, 1012);
       const [start, end] = page(args);
       return {
         holders: found.holders.slice(start, end),

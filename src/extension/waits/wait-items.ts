@@ -121,7 +121,10 @@ function resourceTooltip(row: WaitRow): vscode.MarkdownString {
   return tooltip(lines);
 }
 
-const localWords = (holder: HolderAnswer): string => (holder.local === undefined ? "" : ` · in ${holder.local}`);
+function localWords({ role, local }: HolderAnswer): string {
+  if (local === undefined) return "";
+  return role === "holds" || role === "may hold" ? ` · guard \`${local}\`` : ` · in \`${local}\``;
+}
 
 export function holderItem(resource: string, holder: HolderAnswer): vscode.TreeItem {
   const item = new vscode.TreeItem(`${roleWords[holder.role]} ${taskWord(holder.task)}`.trim());

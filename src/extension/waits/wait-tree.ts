@@ -101,7 +101,7 @@ export class WaitTree implements vscode.TreeDataProvider<WaitNode>, vscode.Dispo
     if (phase !== "ready") return [{ kind: "note", text: "Finding tasks in the dump ...", icon: "loading~spin" }];
     const wanted = this.wanted("");
     const rows: WaitRow[] = [];
-    let total = 0;
+    let total: number;
     do {
       const page = await this.sessions.request("grace/waits", {
         search: this.search_,

@@ -117,13 +117,13 @@ function connected(graph: WaitGraphAnswer): Group[] {
 /** Groups up to this size are laid out both ways. */
 const smallGroup = 60;
 
-/** From left to right as one reads, unless only from top to bottom it fits. */
+/** From left to right as one reads, unless from top to bottom more of it is in sight. */
 function placeInRoom(group: Group, measure: Measure, room: Room): Picture {
-  const fits = (picture: Picture): boolean => picture.width <= room.width && picture.height <= room.height;
+  const scale = ({ width, height }: Picture): number => Math.min(room.width / width, room.height / height, 1);
   const reading = placeGroup(group, measure, "LR");
-  if (group.nodes.length > smallGroup || fits(reading)) return reading;
+  if (group.nodes.length > smallGroup || scale(reading) === 1) return reading;
   const falling = placeGroup(group, measure, "TB");
-  return fits(falling) ? falling : reading;
+  return scale(falling) > scale(reading) ? falling : reading;
 }
 
 function placeGroup(group: Group, measure: Measure, rankdir: "LR" | "TB"): Picture {

@@ -3,7 +3,7 @@ import type { PlacedNode } from "./graph-layout";
 const leastScale = 0.1;
 const mostScale = 3;
 /** Text of 12 pixels is legible down to this. */
-export const readableScale = 0.8;
+export const readableScale = 0.75;
 const margin = 16;
 
 /** Which part of the picture is in sight: moved and scaled by mouse, wheel and keys. */

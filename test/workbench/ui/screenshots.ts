@@ -57,6 +57,13 @@ async function main(): Promise<void> {
     await page.waitForTimeout(1500);
     console.log(await person.cursor(page), await person.rowTexts(person.callStack(page)));
     await show("3-await");
+
+    const waits = await person.view(page, "Waits");
+    console.log((await person.rowTexts(waits)).map((text) => `  ${text}`).join("\n"));
+    await show("4-waits");
+    await person.runCommand(page, "Grace: Show Wait Graph");
+    await page.waitForTimeout(3000);
+    await show("5-wait-graph");
   } catch (error) {
     await person.screenshot(page, "failure");
     throw error;
