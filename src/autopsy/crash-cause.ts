@@ -70,7 +70,13 @@ function lineInFunction(stack: Stack, { own: [site] }: CrashCause): number | und
   if (site?.line === undefined) return undefined;
   const frame = stack.frames.find((each) => hex(each.pc) === site.address);
   const code = frame?.frames().find(({ position }) => position?.line === site.line && position?.file === site.file);
-  const declared = code?.function?.declared;
+  const info = code?.function;
+  // Line tables alone do not tell where a function is declared, but the row of its first instruction is near.
+  const first =
+    info === undefined || code?.inlined === true
+      ? undefined
+      : frame?.module?.symbols.framesAt(info.low).at(-1)?.position;
+  const declared = info?.declared ?? first;
   return declared === undefined || declared.file !== site.file || declared.line > site.line
     ? undefined
     : site.line - declared.line;

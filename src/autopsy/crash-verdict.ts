@@ -87,7 +87,9 @@ function frameDetails(cause: CrashCause, task: string | undefined): VerdictDetai
 /** A library's function without `#[track_caller]` panics at its own line, not at its caller's. */
 function raisedElsewhere({ kind, location, own: [site] }: CrashCause): VerdictDetail[] {
   if (kind !== "panic" || location === undefined || site === undefined) return [];
-  return location.file === site.file ? [] : [{ text: "the panic was raised at", location }];
+  return location.file === site.file && location.line === site.line
+    ? []
+    : [{ text: "the panic was raised at", location }];
 }
 
 const locationOf = (frame: FrameAnswer): { readonly file: string; readonly line: number } | undefined =>

@@ -9,7 +9,9 @@ import { frameDisplayName } from "./frame-names";
  */
 const runtimeName =
   /^(?:[<&*]|mut |dyn |const )*(?:core|std|alloc|tokio|mio|futures_(?:core|util|executor|task|channel|lite)|async_(?:task|executor|io)|parking_lot(?:_core)?|crossbeam_\w+|rayon_core|backtrace|panic_unwind|panic_abort|gimli|addr2line|object|rustc_demangle|hashbrown|tracing(?:_core)?|socket2|signal_hook_registry|lock_api|crash_(?:handler|context)|minidump_writer|__rustc|compiler_builtins)::/;
-const closureTrait = /^<.* as (?:core|std|alloc|tokio|futures_\w+)::/;
+/** Glue of closures, function pointers and type parameters. What a program's own type implements (`Display`, `Future`) is its own code. */
+const closureTrait =
+  /^<(?:[^<]*\{closure[^<]*|[A-Z]\w*|(?:unsafe |extern "[^"]*" )*fn\(.*) as (?:core|std|alloc|tokio|futures_\w+)::/;
 /** Functions of C, and those that the Rust compiler makes. A program's own `raise_alarm` is none. */
 const libcName =
   /^(?:_start|start_thread|raise|gsignal|abort|syscall|epoll_wait|epoll_pwait|ppoll|poll|nanosleep|clock_nanosleep|futex_wait|clone3?|main|rust_begin_unwind|rust_panic|_?rust_eh_personality|(?:__libc_|__pthread_|pthread_|__GI_|__rust_|__futex_|__rdl_|__rg_|_Unwind_|__restore_rt|__clone|__nanosleep|__clock_nanosleep|__syscall|__poll|__ppoll|__epoll)\w*)(?:@.*)?$/;

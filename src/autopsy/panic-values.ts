@@ -10,7 +10,7 @@ import type { Program } from "../symbols/program";
 
 /** The standard library's `&dyn` values of a panic, by what lies behind. */
 export type PanicVtable =
-  /** `FormatStringPayload` (`PanicPayload` before 1.71): the message's arguments, and the text once somebody asked for it. */
+  /** `FormatStringPayload` (`PanicPayload` in 1.70): the message's arguments, and the text once somebody asked for it. */
   | { readonly kind: "formatted"; readonly size: number }
   /** `StaticStrPayload` (`StrPanicPayload`): a message without arguments. */
   | { readonly kind: "static"; readonly size: number }
@@ -96,8 +96,10 @@ export class PanicValues {
     if (vtable.kind === "static") return this.str(data);
     if (vtable.kind === "formatted") {
       // One word is the reference to the arguments, first or last; the other three are the Option<String>.
-      const texts = [0, 8].map((offset) => this.string(data + offset)).filter((text) => text !== undefined);
-      return texts.length === 1 ? texts[0] : undefined;
+      const ends = [0, 24].map((offset) => this.isMapped(this.memory.pointer((data + offset) as Address)));
+      const places = [ends[1] === true ? 0 : [], ends[0] === true ? 8 : []].flat();
+      const texts = new Set(places.flatMap((offset) => this.string(data + offset) ?? []));
+      return texts.size === 1 ? [...texts][0] : undefined;
     }
     if (vtable.kind === "resumed") {
       const inner = this.memory.pointer((data + 8) as Address);
@@ -116,13 +118,19 @@ export class PanicValues {
       const [start, a, b] = [words[pointer], words[pointer === 1 ? 0 : 1], words[2]];
       if (start === undefined || a === undefined || b === undefined) continue;
       const length = Math.min(a, b);
+      const capacity = Math.max(a, b);
       // A word that is itself an address of memory is neither a length nor a capacity.
-      if (Math.max(a, b) > 2 ** 40) continue;
-      const text = length === 0 && a === 0 && start < 4096 ? "" : this.text(start, length);
-      if (text !== undefined && (length > 0 || start < 4096 || this.memory.u8(start) !== undefined))
-        found.add(text);
+      if (capacity > 2 ** 40 || (capacity >= 0x10000 && this.isMapped(capacity))) continue;
+      // Without capacity the pointer dangles: it is the alignment of a byte.
+      if (capacity === 0 ? start !== 1 : !this.isMapped(start)) continue;
+      const text = this.text(start, length);
+      if (text !== undefined) found.add(text);
     }
     return found.size === 1 ? [...found][0] : undefined;
+  }
+
+  private isMapped(at: number | undefined): boolean {
+    return at !== undefined && this.memory.rangeAt(at as Address) !== undefined;
   }
 
   private str(at: number): string | undefined {
@@ -148,7 +156,7 @@ export class PanicValues {
   }
 
   /**
-   * A `core::panic::Location` among a module's constants: file, line, column. The file's length counts a final NUL since 1.92.
+   * A `core::panic::Location` among a module's constants: file, line, column. Newer compilers end the file's name with a NUL, which its length may count.
    */
   location(at: number): { readonly file: string; readonly line: number; readonly column: number } | undefined {
     if (at % 8 !== 0 || this.program.moduleAt(at as Address) === undefined) return undefined;

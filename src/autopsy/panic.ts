@@ -32,7 +32,7 @@ export interface Panics {
   readonly inFlight: readonly string[];
 }
 
-/** The function that counts the panic and calls the hook; `rust_panic_with_hook` until 1.91. `resume_unwind` calls no hook. */
+/** The function that counts the panic and calls the hook; `rust_panic_with_hook` in older versions (1.95 has the new name). `resume_unwind` calls no hook. */
 const hookFrame = /^std::panicking::(?:rust_)?panic_with_hook$/;
 const resumeFrame = /^std::panicking::(?:rust_panic_without_hook|resume_unwind)$/;
 
