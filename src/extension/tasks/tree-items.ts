@@ -50,6 +50,9 @@ const groupIcons: Readonly<Record<Grouping, string>> = {
   chain: "list-tree",
 };
 
+/** Verdicts that ended the process. */
+const deadly: ReadonlySet<string> = new Set(["panic", "abort", "stack overflow", "crash"]);
+
 export function taskItem(row: TaskRow): vscode.TreeItem {
   const item = new vscode.TreeItem(`${row.id} ${row.name ?? row.future}`, vscode.TreeItemCollapsibleState.Collapsed);
   item.id = `task ${row.id}`;
@@ -61,7 +64,7 @@ export function taskItem(row: TaskRow): vscode.TreeItem {
     row.wait,
   ];
   item.description = parts.filter((part) => part !== undefined).join(" · ");
-  item.iconPath = badges.some((badge) => badge === "panic" || badge === "crash")
+  item.iconPath = badges.some((badge) => deadly.has(badge))
     ? icon("flame", "errorForeground")
     : badges.length > 0
       ? icon("warning", "list.warningForeground")

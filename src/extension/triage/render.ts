@@ -77,7 +77,16 @@ function header(triage: TriageBody, dump: string, context: PageContext): string 
 <p><a class="button" href="${context.link("grace.debugDump", dump)}">Debug</a> <a class="button secondary" href="${context.link("grace.showReport", dump)}">Text Report</a></p></header>`;
 }
 
-const severe = new Set(["panic", "crash", "deadlock", "futurelock", "lost wakeup", "blocked workers"]);
+const severe = new Set([
+  "panic",
+  "abort",
+  "stack overflow",
+  "crash",
+  "deadlock",
+  "futurelock",
+  "lost wakeup",
+  "blocked workers",
+]);
 
 function verdicts(triage: TriageBody, context: PageContext): string {
   const one = (verdict: VerdictAnswer): string => {
