@@ -288,6 +288,8 @@ export class ElfModuleSymbols implements ModuleSymbols {
     const paths = (this.knownPaths ??= new SymbolPaths(symbols));
     const last = plain.at(-1);
     const indexed = hasImpl && last !== undefined ? paths.withLast(last) : paths.withPath(segments.slice(0, firstMade));
+    // What else has the same hash.
+    if (!hasImpl) rest.push(...segments.slice(0, firstMade).map((segment) => mangledFragment([segment])));
     const found = [...this.madeAmong(indexed, path, segments, rest)];
     yield* found;
     if (found.length > 0 || !hasImpl) return;

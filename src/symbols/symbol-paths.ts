@@ -16,13 +16,12 @@ export class SymbolPaths {
     const lasts = new Uint32Array(count);
     const indexes = new Uint32Array(count);
     let used = 0;
-    for (let index = 0; index < count; index++) {
-      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index)) continue;
-      if (!scan(symbols.strings, symbols.nameOffset(index))) continue;
+    symbols.eachName((index, bytes, at) => {
+      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index) || !scan(bytes, at)) return;
       paths[used] = scanned.path;
       lasts[used] = scanned.last;
       indexes[used++] = index;
-    }
+    });
     this.byPath = new Buckets(paths.subarray(0, used), indexes);
     this.byLast = new Buckets(lasts.subarray(0, used), indexes);
   }
@@ -76,10 +75,16 @@ class Buckets {
 
 const start = 0x811c9dc5;
 
-/** FNV-1a over one step of a path and an end mark. */
+/** Of long steps this many bytes at both ends count. */
+const sampled = 12;
+
+/** FNV-1a over one step of a path and its length. */
 function extend(hash: number, bytes: Uint8Array, from: number, to: number): number {
-  for (let at = from; at < to; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
-  return Math.imul(hash ^ 0xff, 0x01000193);
+  const length = to - from;
+  const head = length > 2 * sampled ? from + sampled : to;
+  for (let at = from; at < head; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  if (head < to) for (let at = to - sampled; at < to; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return Math.imul(hash ^ length ^ 0x100, 0x01000193);
 }
 
 /** The result of `scan`: a million symbols are not worth a million objects. */

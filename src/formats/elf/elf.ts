@@ -227,8 +227,10 @@ export class ElfFile {
     const strings = section === undefined ? undefined : this.sections[section.link];
     let symbols: ElfSymbols | undefined;
     if (data !== undefined && strings?.type === sectionType.strtab) {
-      const bytes = new Uint8Array(Math.max(0, Math.min(strings.size, this.source.size - strings.offset)));
-      symbols = new ElfSymbols(data, bytes.subarray(0, this.source.readInto(strings.offset, bytes)));
+      symbols = new ElfSymbols(
+        data,
+        new SliceSource(`${this.source.name} ${strings.name}`, this.source, strings.offset, strings.size),
+      );
     }
     this.tables.set(table, symbols);
     return symbols;
