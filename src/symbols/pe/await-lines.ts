@@ -84,10 +84,14 @@ export class AwaitLines {
     if (first === undefined) return nothing;
     const lines = new Map<number, RecoveredLine>();
     const votes = bodies.map((body) => this.vote(body, type));
+    const settled = new Map<number, Settled>();
     for (let index = firstSuspended; index < type.variants.length; index++) {
       const found = settle(votes, index);
-      const file = found === undefined ? undefined : first.lines.file(found.fileId);
-      if (found === undefined || file === undefined) continue;
+      if (found !== undefined) settled.set(index, found);
+    }
+    for (const [index, found] of settled) {
+      const file = first.lines.file(found.fileId);
+      if (file === undefined || isBorrowed(index, found, settled)) continue;
       lines.set(index, { position: { file, line: found.line }, routes: found.routes, others: found.others });
     }
     return { lines, body: bodyOf(first) };
@@ -216,20 +220,33 @@ export class AwaitLines {
    * one type, in order, are those of the awaits of that type, in order, when there are as many.
    */
   private byPolls(body: Body, type: EnumType, calls: readonly Call[]): ReadonlyMap<number, Found> {
+    const exact = this.byPollsOf(body, type, calls, (name) => name);
+    // The code may be that of another instance of a generic function: its futures have other arguments.
+    return exact.size > 0 ? exact : this.byPollsOf(body, type, calls, withoutAnyArguments);
+  }
+
+  private byPollsOf(
+    body: Body,
+    type: EnumType,
+    calls: readonly Call[],
+    key: (name: string) => string,
+  ): ReadonlyMap<number, Found> {
     const { types } = this.pdb;
     const found = new Map<number, Found>();
     if (types === undefined) return found;
     const wanted = new Map<string, number[]>();
     for (let index = firstSuspended; index < type.variants.length; index++) {
       const variant = type.variants[index];
-      const awaitee = variant === undefined ? undefined : types.rawMemberName(variant.type, "__awaitee");
-      if (awaitee === undefined) continue;
+      const member = variant === undefined ? undefined : types.rawMemberName(variant.type, "__awaitee");
+      if (member === undefined) continue;
+      const awaitee = key(member);
       const variants = wanted.get(awaitee);
       if (variants === undefined) wanted.set(awaitee, [index]);
       else variants.push(index);
     }
     const lines = new Map<string, Map<string, Found>>();
-    const add = (future: string | undefined, at: number): void => {
+    const add = (polled: string | undefined, at: number): void => {
+      const future = polled === undefined ? undefined : key(polled);
       if (future === undefined || !wanted.has(future)) return;
       const row = rowAt(body.node.rows, at);
       if (row === undefined || row.line === 0) return;
@@ -286,11 +303,21 @@ interface Call {
 type Votes = Readonly<Record<AwaitRoute, ReadonlyMap<number, Found>>>;
 const routes: readonly AwaitRoute[] = ["jump table", "poll calls", "state store"];
 
+type Settled = Found & { readonly routes: readonly AwaitRoute[]; readonly others: readonly number[] };
+
+/**
+ * Optimised code of an await that never had any (a future that is never ready) is that of a neighbour: a line by one sign of the state alone,
+ * while the polls say that the line is another await's.
+ */
+function isBorrowed(state: number, found: Settled, all: ReadonlyMap<number, Settled>): boolean {
+  if (found.routes.length > 1 || found.routes.includes("poll calls")) return false;
+  for (const [other, settled] of all)
+    if (other !== state && settled.line === found.line && settled.routes.includes("poll calls")) return true;
+  return false;
+}
+
 /** The line that most routes give; among equals the first route's in the order above. */
-function settle(
-  votes: readonly Votes[],
-  state: number,
-): (Found & { readonly routes: readonly AwaitRoute[]; readonly others: readonly number[] }) | undefined {
+function settle(votes: readonly Votes[], state: number): Settled | undefined {
   for (const vote of votes) {
     const byLine = new Map<number, { row: Found; routes: AwaitRoute[] }>();
     for (const route of routes) {
@@ -347,6 +374,9 @@ export function resumeName(inner: string): string | undefined {
   const made = step.replace(/^(\w+)_env\$([0-9a-f]+)/, "$1$$$2");
   return made === step ? undefined : inner.slice(0, at) + made;
 }
+
+/** `enum2$` and the path of `enum2$<a::b<c>::d<e> >`, for a rough comparison. */
+const withoutAnyArguments = (name: string): string => (insideEnum(name) ?? name).replace(/<.*$/s, "");
 
 /** The path before the generic arguments of its last step. */
 function withoutOwnArguments(path: string): string {
