@@ -42,16 +42,22 @@ export const scheduledIoOf = (reading: Reading, evented: Place): Place | undefin
     : seek(reading.context, registration, scheduledIo, { depth: 8, budget: 60 });
 };
 
-/** The file descriptor in a socket, pipe or file: `OwnedFd{fd}` under mio's and std's newtypes; a bare number in an `AsyncFd<RawFd>`. */
+/**
+ * The file descriptor in a socket, pipe or file: `OwnedFd{fd}` under mio's and std's newtypes; a bare number in an `AsyncFd<RawFd>`. On Windows
+ * the handle: `OwnedSocket{socket}`, `OwnedHandle{handle}`.
+ */
 export function fdOf(reading: Reading, evented: Place): number | undefined {
   const io = path(evented, ["io"]) ?? path(evented, ["inner"]);
   if (io === undefined) return undefined;
-  const owned = seek(reading.context, io, /::os::fd::owned::(?:OwnedFd|BorrowedFd)$/, { depth: 14, budget: 80 });
+  const owned = seek(reading.context, io, ownedDescriptor, { depth: 14, budget: 80 });
   const scalar = innermost(owned ?? io);
   if (owned === undefined && typeOf(scalar).name !== "i32") return undefined;
   const fd = readUnsigned(scalar);
   return fd === undefined || fd >= 2 ** 31 ? undefined : fd;
 }
+
+const ownedDescriptor =
+  /::os::(?:fd::owned::(?:OwnedFd|BorrowedFd)|windows::io::(?:socket::OwnedSocket|handle::OwnedHandle))$/;
 
 /** "TcpListener", "UnixStream", "Receiver": what people call the thing that is waited for, by mio's type inside. */
 function deviceName(reading: Reading, evented: Place): string {
@@ -84,7 +90,9 @@ export function ioWait(reading: Reading, { evented, scheduled, interest, evidenc
   const what =
     fd === undefined
       ? `${device}at ${hex((evented ?? scheduled ?? reading.frame.place).address)}`
-      : `${device}fd ${fd}`;
+      : reading.context.program.snapshot.os === "windows"
+        ? `${device}handle ${hex(fd)}`
+        : `${device}fd ${fd}`;
   const wanted = interest.length === 0 ? "to be ready" : `to be ${interest.join(" or ")}`;
   const delivered = ready.length === 0 ? "" : `; ${ready.join(", ")}, not polled since`;
   const resource = scheduled?.address ?? evented?.address;

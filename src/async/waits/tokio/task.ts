@@ -1,7 +1,7 @@
 import { hex } from "../../../base/brand";
 import type { Address } from "../../../base/brand";
 import { inferred, verified } from "../../../base/evidence";
-import { member, path, readUnsigned } from "../../../rust/place";
+import { innermost, member, path, readUnsigned } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { seek, seekPlace } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
@@ -199,12 +199,28 @@ function childStep(reading: Reading): Step {
   });
   const pidAt = child === undefined ? undefined : member(child, "pid");
   const pid = pidAt === undefined ? undefined : readUnsigned(pidAt);
-  if (pid === undefined) return decline("a child process without a pid");
+  if (pid === undefined) return childHandleStep(reading);
   return leaf("Child::wait", {
     kind: "process",
     text: `child process ${pid} to exit`,
     resource: reading.frame.place.address,
     numbers: { pid },
+    evidence: verified("the child that the future refers to"),
+  });
+}
+
+/** std keeps no pid on Windows, only the handle. */
+function childHandleStep(reading: Reading): Step {
+  const owned = seek(reading.context, reading.frame.place, /::os::windows::io::handle::OwnedHandle$/, {
+    depth: 14,
+    budget: 150,
+  });
+  const handle = owned === undefined ? undefined : readUnsigned(innermost(owned));
+  if (handle === undefined) return decline("a child process without a pid");
+  return leaf("Child::wait", {
+    kind: "process",
+    text: `the child process of handle ${hex(handle)} to exit`,
+    resource: reading.frame.place.address,
     evidence: verified("the child that the future refers to"),
   });
 }
