@@ -30,6 +30,8 @@ export function groupKeys(listed: ListedTask, grouping: Grouping): readonly Grou
     case "executor":
       return [{ key: task.executor ?? "?", label: listed.executorLabel }];
     case "await": {
+      // Where a task that is being polled was suspended last says nothing about where it is.
+      if (task.state === "running") return [{ key: "?running", label: "running" }];
       const own = chain === undefined ? undefined : ownAwait(chain);
       const location = locationOf(own);
       if (location === undefined || own === undefined)
