@@ -398,7 +398,7 @@ export function buildPdb(pdb: BuiltPdb): Uint8Array {
   streams[5] = new Uint8Array(0);
   streams[7] = new Uint8Array(0);
   return buildMsf(
-    Array.from(streams, (each) => each ?? new Uint8Array(0)),
+    Array.from(streams, (each: Uint8Array | undefined) => each ?? new Uint8Array(0)),
     { blockSize: pdb.blockSize ?? 512 },
   );
 }
