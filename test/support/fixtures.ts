@@ -23,6 +23,8 @@ import type { Truth } from "./truth-check";
 
 const root = resolve(__dirname, "../..");
 const sets = join(root, "test/fixtures/sets");
+/** Those of Windows programs, which another script makes (docs/windows.md). */
+const windowsSets = join(root, "test/fixtures/windows/sets");
 const cache = join(root, ".cache/fixtures");
 
 interface PackedFile {
@@ -45,6 +47,8 @@ interface SetDescription {
   readonly sourceMap: Readonly<Record<string, string>>;
   readonly dump: PackedFile;
   readonly program: PackedFile;
+  /** Of a Windows program; unpacked beside it. */
+  readonly pdb?: PackedFile;
 }
 
 export interface SourceLine {
@@ -70,7 +74,7 @@ export interface Fixture {
   readonly lineOf: (marker: string) => SourceLine;
 }
 
-/** The sets on disk. */
+/** The sets on disk, without those of Windows. */
 export function fixtureNames(): readonly string[] {
   return readdirSync(sets)
     .filter((name) => existsSync(join(sets, name, "set.json")))
@@ -79,7 +83,7 @@ export function fixtureNames(): readonly string[] {
 
 /** Unpacks a set, once per content. Throws when there is no such set: tests that need it cannot run, and must not pass. */
 export async function fixture(name: string): Promise<Fixture> {
-  const folder = join(sets, name);
+  const folder = join(existsSync(join(windowsSets, name)) ? windowsSets : sets, name);
   if (!existsSync(join(folder, "set.json")))
     throw new Error(`there is no fixture set ${name} in ${sets}; make it: npm run fixtures -- ${name}`);
   const description = JSON.parse(readFileSync(join(folder, "set.json"), "utf8")) as SetDescription;
@@ -87,6 +91,7 @@ export async function fixture(name: string): Promise<Fixture> {
   const unpacked = join(cache, name, key.slice(0, 16));
   const dumpPath = unpackOnce(folder, description.dump, unpacked);
   const programPath = unpackOnce(folder, description.program, unpacked);
+  if (description.pdb !== undefined) unpackOnce(folder, description.pdb, unpacked);
   removeOthers(unpacked);
   const sourceDir = join(folder, "src");
   const markers = markerLines(sourceDir);
