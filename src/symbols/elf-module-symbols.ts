@@ -41,6 +41,8 @@ import type { SourcePosition, Type, TypeRef } from "./type-model";
 
 /** A module's functions that one mangled fragment fits; more are not looked at. */
 const madeCandidates = 400;
+/** One search reads all names; from this many on an index of paths is cheaper. */
+const searchesBeforeIndex = 3;
 /** What a legacy symbol calls closures, and the bodies of async functions and blocks. */
 const legacyClosure = "$u7b$$u7b$closure$u7d$$u7d$";
 
@@ -76,6 +78,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private readonly split: SplitUnits | undefined;
   private knownSymbols: ElfSymbols | null | undefined;
   private knownPaths: SymbolPaths | undefined;
+  private searches = 0;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
 
@@ -243,14 +246,9 @@ export class ElfModuleSymbols implements ModuleSymbols {
     const found = new Map<number, FunctionInfo>();
     // No symbol spells `{async_fn#0}` so.
     if (symbols !== undefined && !/\{\w+#\d+\}/.test(path)) {
-      const segments = path.split("::");
-      // With all its segments first; a legacy symbol of an instance may spell arguments in the last one (drop_in_place<T>).
-      for (const fragment of [
-        mangledFragment(segments),
-        segments.length > 1 ? mangledFragment(segments.slice(0, -1)) : path,
-      ]) {
-        const last = segments.at(-1) ?? path;
-        for (const index of symbols.containing(fragment)) {
+      const last = path.slice(path.lastIndexOf("::") + 1).replace(/^:/, "");
+      for (const indexes of this.symbolsLike(symbols, path)) {
+        for (const index of indexes) {
           if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index) || found.has(symbols.value(index)))
             continue;
           const name = symbols.name(index);
@@ -270,6 +268,18 @@ export class ElfModuleSymbols implements ModuleSymbols {
       }
     }
     return [...found.values()].sort((a, b) => a.low - b.low);
+  }
+
+  /** Symbols that may be instances of the function, likelier ones first. */
+  private *symbolsLike(symbols: ElfSymbols, path: string): IterableIterator<Iterable<number>> {
+    const segments = path.split("::");
+    if (segments.every((segment) => /^\w+$/.test(segment)) && ++this.searches > searchesBeforeIndex) {
+      yield (this.knownPaths ??= new SymbolPaths(symbols)).withPath(segments);
+      return;
+    }
+    yield symbols.containing(mangledFragment(segments));
+    // A legacy symbol of an instance may spell arguments in the last segment (drop_in_place<T>).
+    yield symbols.containing(segments.length > 1 ? mangledFragment(segments.slice(0, -1)) : path);
   }
 
   /**

@@ -156,8 +156,11 @@ function scan(bytes: Uint8Array, at: number): boolean {
         continue;
       }
     }
-    if (isPlain) path = extend(path, bytes, position, end);
-    last = extend(start, bytes, position, end);
+    // `drop_in_place$LT$alloc..string..String$GT$`: a legacy symbol of an instance may spell its arguments.
+    let bare = isV0 ? end : position + 1;
+    while (bare < end && bytes[bare] !== char.dollar) bare++;
+    if (isPlain) path = extend(path, bytes, position, bare);
+    last = extend(start, bytes, position, bare);
     any = true;
     position = end;
   }

@@ -1,7 +1,7 @@
-import { awaiteeName, coroutineAt, isCoroutineType } from "../../rust/coroutine";
+import { coroutineAt, isCoroutineType } from "../../rust/coroutine";
 import { asOption, dynTarget, isFailure, peel, tryDeref, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
-import { factsAt } from "../chains/context";
+import { stateKeeps } from "../chains/contains";
 import type { ChainContext } from "../chains/context";
 import { futureTree, waitsIn } from "../chains/await-tree";
 import { isFutureLike, isOwning } from "../chains/future-like";
@@ -57,25 +57,9 @@ export function idleWaits(context: ChainContext, task: Task, tree: AwaitNode): I
   return found;
 }
 
-/** Whether any state of the coroutine keeps a future beside the awaited one: asked once per type. */
-function mayKeepFutures(context: ChainContext, place: Place): boolean {
-  const facts = factsAt(context, place);
-  if (facts.keepsFutures === undefined) {
-    const { type } = facts;
-    facts.keepsFutures =
-      type.kind === "enum" &&
-      type.variants.some((variant) => {
-        const payload = place.module.symbols.type(variant.type);
-        return (
-          payload.kind === "struct" &&
-          payload.members.some(
-            (member) => member.name !== awaiteeName && isFutureLike(context, place.module, member.type),
-          )
-        );
-      });
-  }
-  return facts.keepsFutures;
-}
+/** Whether the coroutine's state keeps a future beside the awaited one. */
+const mayKeepFutures = (context: ChainContext, place: Place): boolean =>
+  stateKeeps(context, place, "future", (member) => isFutureLike(context, place.module, member.type));
 
 /** The suspended coroutine in a local: by value, pinned, boxed, or as a trait object. */
 function futureBehind(start: Place): Place | undefined {

@@ -1,8 +1,9 @@
 import { awaiteeName } from "../../rust/coroutine";
+import { activeVariantOf, isFailure, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import { baseName } from "../../rust/type-names";
 import type { LoadedModule } from "../../symbols/program";
-import type { Type, TypeRef } from "../../symbols/type-model";
+import type { Member, Type, TypeRef } from "../../symbols/type-model";
 import type { ChainContext } from "./context";
 
 /** A question about types, asked once per type: `name` keeps the answers apart. */
@@ -27,23 +28,33 @@ export function mayContain(
   return ask(context, module, type, question, 0, new Set()) === true;
 }
 
-/** The same for what any state of a coroutine keeps beside the awaited future: asked before a value is taken apart. */
+/**
+ * The same for what a coroutine keeps beside the awaited future in the state that it is in: asked before a value is taken apart, once for each
+ * state that some task is in. The other states have as many types again, and nobody waits in them.
+ */
 export function coroutineMayKeep(context: ChainContext, place: Place, question: TypeQuestion): boolean {
+  return stateKeeps(context, place, question.name, (member) =>
+    mayContain(context, place.module, member.type, question),
+  );
+}
+
+/** Whether a member of the coroutine's state, the awaited future left out, passes the test; remembered by the test's name. */
+export function stateKeeps(
+  context: ChainContext,
+  place: Place,
+  testName: string,
+  test: (member: Member) => boolean,
+): boolean {
   const facts = context.factsOf(place.module, place.type);
-  const { type } = facts;
-  if (type.kind !== "enum") return false;
-  const name = `${question.name} kept`;
+  if (facts.type.kind !== "enum") return false;
+  const active = activeVariantOf(place, facts.type);
+  if (isFailure(active)) return false;
+  const name = `${testName} kept in ${active.index}`;
   const known = facts.contains?.get(name);
   if (known !== undefined) return known;
-  const answer = type.variants.some((variant) => {
-    const payload = place.module.symbols.type(variant.type);
-    return (
-      payload.kind === "struct" &&
-      payload.members.some(
-        (member) => member.name !== awaiteeName && mayContain(context, place.module, member.type, question),
-      )
-    );
-  });
+  const payload = typeOf(active.place);
+  const answer =
+    payload.kind === "struct" && payload.members.some((member) => member.name !== awaiteeName && test(member));
   (facts.contains ??= new Map()).set(name, answer);
   return answer;
 }

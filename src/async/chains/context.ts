@@ -20,8 +20,6 @@ export interface TypeFacts {
   readonly entry: FutureEntry | undefined;
   /** Set by the future-like test; absent while not asked, or when the answer was cut by a bound. */
   futureLike?: boolean;
-  /** A coroutine some state of which keeps futures beside the awaited one. */
-  keepsFutures?: boolean;
   /** Whether a value of the type can hold one that a search looks for, by the search's name. */
   contains?: Map<string, boolean>;
   /** Where a macro's await stands in the program's own file, by state index. */

@@ -190,6 +190,7 @@ export class Die {
     const index = this.find(attribute);
     if (index < 0) return undefined;
     const which = this.formAt(index);
+    if (which === form.data1 && !signed) return BigInt(this.bytes[this.valueAt(index)] ?? 0);
     const cursor = this.at(this.valueAt(index));
     let block: Uint8Array | undefined;
     switch (which) {

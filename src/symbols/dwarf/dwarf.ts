@@ -9,7 +9,7 @@ import type { LineTable } from "./line-table";
 import { rangesOf } from "./ranges";
 import type { DwarfSections } from "./sections";
 import { noName } from "./strings";
-import { InfoSpace, WeightedCache } from "./unit";
+import { InfoSpace, WeightedCache, useOf } from "./unit";
 import type { DwarfContext, Unit } from "./unit";
 import { UnitMap } from "./unit-map";
 import { StaticsOfUnits } from "./variables";
@@ -18,7 +18,7 @@ import type { UnitTable } from "./unit-table";
 import type { SourcePosition } from "../type-model";
 
 /** Bytes of units held at once, whatever the size of `.debug_info`. */
-const heldBytes = 64 << 20;
+const heldBytes = 96 << 20;
 /** Bytes of unit tables held at once. */
 const heldTables = 96 << 20;
 const heldLines = 64 << 20;
@@ -109,11 +109,8 @@ export class Dwarf {
   }
 
   table(unit: Unit): UnitTable {
-    const kept = unit.keptTable;
-    if (kept?.value !== undefined) {
-      kept.used = true;
-      return kept.value;
-    }
+    const known = useOf(unit.keptTable);
+    if (known !== undefined) return known;
     const table = buildUnitTable(unit, rangesOf);
     unit.keptTable = this.context.tables.set(unit, table, table.weight);
     return table;

@@ -31,10 +31,10 @@ interface Rows {
 }
 
 class Collector {
-  private addresses = new Float64Array(64);
-  private files = new Uint32Array(64);
-  private lines = new Uint32Array(64);
-  private flags = new Uint8Array(64);
+  private addresses = new Float64Array(1024);
+  private files = new Uint32Array(1024);
+  private lines = new Uint32Array(1024);
+  private flags = new Uint8Array(1024);
   count = 0;
 
   add(address: number, file: number, line: number, isStatement: boolean): void {
@@ -80,10 +80,22 @@ class Collector {
     take(this.flags);
   }
 
+  start(): this {
+    this.count = 0;
+    return this;
+  }
+
+  /** A copy of the rows: the collector is used again. */
   rows(): Rows {
     this.sort();
-    const { count, addresses, files, lines, flags } = this;
-    return { count, addresses, files, lines, flags };
+    const { count } = this;
+    return {
+      count,
+      addresses: this.addresses.slice(0, count),
+      files: this.files.slice(0, count),
+      lines: this.lines.slice(0, count),
+      flags: this.flags.slice(0, count),
+    };
   }
 }
 
@@ -322,6 +334,7 @@ class RowPosition implements SourcePosition {
   }
 }
 
+const collector = new Collector();
 /** Programs up to this size are read into one buffer again and again. */
 const lentBytes = 8 << 20;
 let lent = new Uint8Array(0);
@@ -394,7 +407,7 @@ export class LineTable {
     if (rows !== undefined) return rows;
     const { starts, ends } = this.sequences;
     const start = starts[sequence] ?? 0;
-    const collector = new Collector();
+    collector.start();
     runSequence(this.header, this.source.read(this.start + start, (ends[sequence] ?? 0) - start), collector);
     rows = collector.rows();
     if (this.decoded.size >= keptSequences)

@@ -53,6 +53,16 @@ export class NameTable {
     return text;
   }
 
+  /** Whether the name is this text; reads no more than that. */
+  is(key: number, text: string): boolean {
+    if (key >= internedBase) return this.text(key) === text;
+    const known = this.texts.get(key);
+    if (known !== undefined) return known === text;
+    const wanted = Buffer.from(text, "utf8");
+    const bytes = this.section?.read(key, wanted.length + 1);
+    return bytes?.length === wanted.length + 1 && bytes[wanted.length] === 0 && wanted.equals(bytes.subarray(0, -1));
+  }
+
   /** Whether the name begins so; reads no more of it than that. */
   startsWith(key: number, prefix: Uint8Array): boolean {
     if (key >= internedBase) return this.text(key)?.startsWith(utf8(prefix)) ?? false;

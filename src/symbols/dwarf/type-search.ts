@@ -1,10 +1,15 @@
 import type { TypeRef } from "../type-model";
 import { offsetOf } from "./die-id";
 import type { Dwarf } from "./dwarf";
-import { lastSegment } from "./paths";
+import { GlobalIndex } from "./global-index";
+import { lastSegment, segmentsOf } from "./paths";
+import { noName } from "./strings";
 import type { Unit } from "./unit";
 import { entryKind } from "./unit-table";
-import { GlobalIndex } from "./global-index";
+import type { UnitTable } from "./unit-table";
+
+/** Names read on one level of a path; with more of them a look for the name's key is cheaper. */
+const mostTried = 2000;
 
 /** Finds types by their qualified name. */
 export class TypeSearch {
@@ -35,6 +40,26 @@ export class TypeSearch {
   }
 
   private inUnit(unit: Unit, name: string): TypeRef | undefined {
+    return this.belowScope(unit, name) ?? this.byKeys(unit, name);
+  }
+
+  /** Goes down the scopes of the path: reads the names of some hundred namespaces, where a look for the name's key reads all strings. */
+  private belowScope(unit: Unit, name: string): TypeRef | undefined {
+    const table = this.dwarf.table(unit);
+    const own = lastSegment(name);
+    if (own === name) return undefined;
+    for (const scope of this.scopesOf(unit, table, name.slice(0, name.length - own.length - 2))) {
+      let tried = 0;
+      for (const entry of childrenOf(table, scope)) {
+        if (table.kinds[entry] !== entryKind.type) continue;
+        if (++tried > mostTried) break;
+        if (this.hasName(unit, table, entry, own)) return unit.dieId(table.positions[entry] ?? 0) as TypeRef;
+      }
+    }
+    return undefined;
+  }
+
+  private byKeys(unit: Unit, name: string): TypeRef | undefined {
     const table = this.dwarf.table(unit);
     const { names } = unit.space;
     for (const text of new Set([lastSegment(name), name])) {
@@ -50,6 +75,30 @@ export class TypeSearch {
     return undefined;
   }
 
+  /** The entries of a unit that have this path: a namespace may come more than once. */
+  private scopesOf(unit: Unit, table: UnitTable, path: string): readonly number[] {
+    let scopes: readonly number[] = [-1];
+    for (const segment of segmentsOf(path)) {
+      let tried = 0;
+      const inner: number[] = [];
+      for (const scope of scopes) {
+        for (const entry of childrenOf(table, scope)) {
+          const kind = table.kinds[entry];
+          if (kind !== entryKind.namespace && (kind !== entryKind.type || scope < 0)) continue;
+          if (++tried > mostTried) return [];
+          if (this.hasName(unit, table, entry, segment)) inner.push(entry);
+        }
+      }
+      scopes = inner;
+    }
+    return scopes;
+  }
+
+  private hasName(unit: Unit, table: UnitTable, entry: number, text: string): boolean {
+    const key = table.names[entry] ?? noName;
+    return key !== noName && unit.space.names.is(key, text);
+  }
+
   /** Built when first needed, by one pass over all units. */
   get global(): GlobalIndex {
     return (this.index ??= new GlobalIndex(this.dwarf));
@@ -57,5 +106,15 @@ export class TypeSearch {
 
   private everywhere(name: string): readonly TypeRef[] {
     return this.global.typesNamed(name);
+  }
+}
+
+/** The entries right below a scope, -1 for those at the top of the unit. What a scope encloses follows it. */
+function* childrenOf(table: UnitTable, scope: number): IterableIterator<number> {
+  const { parents, count } = table;
+  for (let entry = scope + 1; entry < count; entry++) {
+    const parent = parents[entry] ?? -1;
+    if (parent === scope) yield entry;
+    else if (parent < scope) return;
   }
 }

@@ -205,20 +205,17 @@ export class TypeReader {
         if (payload.tag !== tag.member) return true;
         const type = payload.reference(at.type);
         if (type === undefined) return true;
-        // rustc names a coroutine's members by number ("3") and their structs by state ("Suspend0").
         const own = payload.string(at.name) ?? "";
-        const name = isCoroutine ? (this.dwarf.die(type)?.string(at.name) ?? own) : own;
-        const declared = this.dwarf.declared(payload);
-        const variant = { name, when, type: type as TypeRef, offset: memberOffset(payload) };
+        // rustc names a coroutine's members by number ("3") and their structs by state ("Suspend0").
+        const name = isCoroutine ? (): string => this.dwarf.die(type)?.string(at.name) ?? own : own;
         variants.push(
-          declared === undefined
-            ? variant
-            : {
-                ...variant,
-                get declared() {
-                  return declared();
-                },
-              },
+          new PlacedVariant(
+            name,
+            when,
+            type as TypeRef,
+            memberOffset(payload),
+            this.dwarf.declared(payload) ?? nowhere,
+          ),
         );
         return false;
       });
@@ -343,6 +340,28 @@ class PlacedMember implements Member {
     readonly type: TypeRef,
     private readonly place: () => SourcePosition,
   ) {}
+  get declared(): SourcePosition {
+    return this.place();
+  }
+}
+
+const nowhere = (): SourcePosition => undefined as never;
+
+class PlacedVariant implements Variant {
+  private knownName: string | undefined;
+
+  constructor(
+    private readonly naming: string | (() => string),
+    readonly when: Variant["when"],
+    readonly type: TypeRef,
+    readonly offset: number,
+    private readonly place: () => SourcePosition,
+  ) {}
+
+  get name(): string {
+    return (this.knownName ??= typeof this.naming === "string" ? this.naming : this.naming());
+  }
+  // The common model has the member absent where there is none; for who reads it that is the same as undefined.
   get declared(): SourcePosition {
     return this.place();
   }

@@ -32,14 +32,20 @@ export interface DwarfContext {
 export interface Kept<V> {
   value: V | undefined;
   readonly weight: number;
-  /** Asked for since the cache last looked for something to throw out. */
-  used: boolean;
+  /** When it was asked for last, by `useOf`. */
+  used: number;
 }
 
-/**
- * Keeps values up to a total weight; always at least one, however heavy. What was not asked for since the last time that room was
- * needed goes first: that needs no bookkeeping when a value is asked for.
- */
+let clock = 0;
+
+/** The value of a place, marked as used. */
+export function useOf<V>(kept: Kept<V> | undefined): V | undefined {
+  if (kept?.value === undefined) return undefined;
+  kept.used = ++clock;
+  return kept.value;
+}
+
+/** Keeps values up to a total weight, those used last; always at least one, however heavy. Made for hundreds of values, not for thousands. */
 export class WeightedCache<K, V> {
   private readonly entries = new Map<K, Kept<V>>();
   private total = 0;
@@ -47,26 +53,22 @@ export class WeightedCache<K, V> {
   constructor(private readonly limit: number) {}
 
   get(key: K): V | undefined {
-    const entry = this.entries.get(key);
-    if (entry === undefined) return undefined;
-    entry.used = true;
-    return entry.value;
+    return useOf(this.entries.get(key));
   }
 
   set(key: K, value: V, weight: number): Kept<V> {
     this.delete(key);
-    // Everything is met at most twice: the first time takes away the mark of use.
-    for (let steps = this.entries.size * 2; steps > 0 && this.total + weight > this.limit; steps--) {
-      const oldest = this.entries.entries().next();
-      if (oldest.done === true) break;
-      const [name, entry] = oldest.value;
-      if (entry.used) {
-        entry.used = false;
-        this.entries.delete(name);
-        this.entries.set(name, entry);
-      } else this.delete(name);
+    while (this.entries.size > 0 && this.total + weight > this.limit) {
+      let oldest: K | undefined;
+      let lowest = Infinity;
+      for (const [name, { used }] of this.entries) {
+        if (used >= lowest) continue;
+        lowest = used;
+        oldest = name;
+      }
+      this.delete(oldest as K);
     }
-    const entry: Kept<V> = { value, weight, used: true };
+    const entry: Kept<V> = { value, weight, used: ++clock };
     this.entries.set(key, entry);
     this.total += weight;
     return entry;
@@ -324,11 +326,8 @@ export class Unit implements Encoding {
   /** Header and DIEs. Held in a cache of bounded size: do not keep it. */
   get bytes(): Uint8Array {
     if (this.lent !== undefined) return this.lent;
-    const { kept } = this;
-    if (kept?.value !== undefined) {
-      kept.used = true;
-      return kept.value;
-    }
+    const known = useOf(this.kept);
+    if (known !== undefined) return known;
     const { source } = this.space;
     if (source instanceof BufferSource) return source.read(this.offset, this.size);
     let bytes = new Uint8Array(this.size);
