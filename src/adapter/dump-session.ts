@@ -134,12 +134,13 @@ export class DumpSession {
 
   /** Tells where the program stopped. */
   private tellStop(autopsy: Autopsy, keepFocus: boolean): void {
-    const { crash, threads } = autopsy.snapshot;
+    const { crash, ended, threads } = autopsy.snapshot;
     const thread = crash?.thread ?? threads[0]?.id;
     this.event("stopped", {
       reason: crash === undefined ? "pause" : "exception",
-      description: crash === undefined ? "Snapshot of a process" : "Crashed",
-      ...(crash === undefined ? {} : { text: crash.reason }),
+      description:
+        crash !== undefined ? "Crashed" : ended !== undefined ? "Ended from outside" : "Snapshot of a process",
+      ...((crash ?? ended) === undefined ? {} : { text: (crash ?? ended)?.reason }),
       ...(thread === undefined ? {} : { threadId: thread }),
       allThreadsStopped: true,
       ...(keepFocus ? { preserveFocusHint: true } : {}),

@@ -19,6 +19,8 @@ export interface Report {
   readonly dump: DumpAnswer;
   readonly process: { readonly pid?: number; readonly executable?: string };
   readonly crash: CrashAnswer | null;
+  /** A signal from outside ended the process: no crash of it. */
+  readonly ended?: EndedAnswer;
   readonly modules: readonly ModuleAnswer[];
   readonly executors: readonly ExecutorAnswer[];
   readonly threads: readonly ThreadAnswer[];
@@ -48,6 +50,14 @@ export interface CrashAnswer {
   /** Where the panic was raised. */
   readonly location?: Location;
   readonly evidence?: EvidenceAnswer;
+}
+
+export interface EndedAnswer {
+  readonly reason: string;
+  /** Who took the signal: any thread. */
+  readonly thread: number;
+  /** Process that sent it, where the dump tells. */
+  readonly sender?: number;
 }
 
 export interface ModuleAnswer {
@@ -156,7 +166,7 @@ export interface HoldAnswer {
 }
 
 export interface VerdictAnswer {
-  /** "panic", "crash", "deadlock", "futurelock", "lost wakeup", "blocked workers", "no heap", "no symbols", "healthy", ... */
+  /** "panic", "crash", "deadlock", "futurelock", "lost wakeup", "blocked workers", "no heap", "no symbols", "healthy", "ended from outside", ... */
   readonly kind: string;
   readonly summary: string;
   readonly tasks: readonly TaskId[];

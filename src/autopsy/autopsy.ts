@@ -11,6 +11,7 @@ import type {
   AwaitAnswer,
   CrashAnswer,
   DumpAnswer,
+  EndedAnswer,
   ExecutorAnswer,
   FrameAnswer,
   Location,
@@ -235,6 +236,14 @@ export class Autopsy {
     return answer?.location === undefined ? answer : { ...answer, location: this.location(answer.location) };
   }
 
+  /** Who ended the process from outside; absent where nobody did. */
+  ended(): EndedAnswer | undefined {
+    const { ended } = this.snapshot;
+    if (ended === undefined) return undefined;
+    const { reason, thread, sender } = ended;
+    return { reason, thread, ...(sender === undefined ? {} : { sender }) };
+  }
+
   /** Why the crashing thread died, from its stack alone; absent where nothing crashed. */
   crashCause(): CrashCause | undefined {
     const { crash } = this.snapshot;
@@ -298,11 +307,13 @@ export class Autopsy {
       yield { message: "Unwinding stacks", fraction: threads.length / this.snapshot.threads.length };
     }
     const signature = yield* this.signature();
+    const ended = this.ended();
     return {
       schema: "grace-report/1",
       dump: this.dump(),
       process: this.snapshot.process,
       crash,
+      ...(ended === undefined ? {} : { ended }),
       modules: this.modules(),
       executors: yield* this.executors(),
       threads,

@@ -27,7 +27,22 @@ export function dumpVerdicts(
       tasks: [],
       evidence: { grade: "inferred", why: "no rule for a known fault matched" },
     });
+  const ended = endVerdict(autopsy);
+  if (ended !== undefined) verdicts.push(ended);
   return verdicts;
+}
+
+/** Last, since it says nothing about the program: who ended it may have done so because of what the others say, or to get a dump. */
+function endVerdict(autopsy: Autopsy): VerdictAnswer | undefined {
+  const ended = autopsy.ended();
+  return ended === undefined
+    ? undefined
+    : {
+        kind: "ended from outside",
+        summary: `Ended from outside: ${ended.reason}; the program did not crash`,
+        tasks: [],
+        evidence: { grade: "verified", why: "the dump records the signal and who sent it" },
+      };
 }
 
 /** Why tasks cannot be listed, and what to do about it, where they cannot. */

@@ -1,6 +1,7 @@
 import type {
   AwaitAnswer,
   CrashAnswer,
+  EndedAnswer,
   DumpAnswer,
   ExecutorAnswer,
   GroupAnswer,
@@ -113,6 +114,7 @@ export interface TriageBody {
     readonly time?: number;
   };
   readonly crash: CrashAnswer | null;
+  readonly ended?: EndedAnswer;
   readonly verdicts: readonly VerdictAnswer[];
   readonly executors: readonly ExecutorAnswer[];
   readonly census: readonly { readonly state: string; readonly count: number }[];

@@ -1,4 +1,5 @@
 import type { AwaitAnswer, Location, ProblemAnswer, Report, TaskAnswer, VerdictAnswer } from "../autopsy/answers";
+import { oneLine } from "../autopsy/crash-cause";
 import { groupByChain, mergeTexts, shortIds } from "./chain-groups";
 import type { ChainGroup } from "./chain-groups";
 import { commonRoot, displayPath } from "./paths";
@@ -58,7 +59,7 @@ const operatingSystems: Readonly<Record<string, string>> = { linux: "Linux", win
 const memoryWords = { full: "full memory", partial: "part of the memory", stacks: "stacks only, no heap" } as const;
 
 function head(report: Report, style: PathStyle): string[] {
-  const { dump, process, crash } = report;
+  const { dump, process, crash, ended } = report;
   const system = dump.osVersion ?? operatingSystems[dump.os] ?? dump.os;
   const main = report.modules.find((module) => module.path === process.executable) ?? report.modules[0];
   const lines = [
@@ -75,8 +76,10 @@ function head(report: Report, style: PathStyle): string[] {
   if (style.root !== "") lines.push(`SOURCES   ${style.root}`);
   if (crash !== null) {
     const task = crash.task === undefined ? "" : `, task ${crash.task}`;
-    lines.push(`CRASH     ${crash.reason} in thread ${String(crash.thread)}${task}`);
+    const message = crash.message === undefined ? "" : `: ${oneLine(crash.message, 120)}`;
+    lines.push(`CRASH     ${crash.reason} in thread ${String(crash.thread)}${task}${message}`);
   }
+  if (ended !== undefined) lines.push(`ENDED     ${ended.reason}, taken by thread ${String(ended.thread)}`);
   return lines;
 }
 

@@ -11,8 +11,8 @@ import { judgeMemory, sizeInWords, withStacks } from "./facts";
 import type { BareThread } from "./facts";
 import { SplicedMemory } from "./memory";
 import { coreRegisters } from "./registers";
-import { describeSignal, isFatalSignal } from "./signals";
-import type { Arch, Crash, MemoryRange, Module, Snapshot } from "./snapshot";
+import { describeSignal, isFatalSignal, signalFromOutside } from "./signals";
+import type { Arch, Crash, Ended, MemoryRange, Module, Snapshot } from "./snapshot";
 
 const execFlag = 1;
 const writeFlag = 2;
@@ -32,7 +32,7 @@ export function snapshotOfCore(path: string, source: ByteSource, core: ElfCore, 
   const memory = new SplicedMemory(coreRanges(core, source));
   const modules = coreModules(core, memory, program);
   const entry = core.auxv.get(auxvType.entry);
-  const crashing = crashingThread(core.threads);
+  const crashing = crashingThread(core);
   const ordered =
     crashing === undefined ? core.threads : [crashing, ...core.threads.filter((each) => each !== crashing)];
   const threads = withStacks(
@@ -48,7 +48,8 @@ export function snapshotOfCore(path: string, source: ByteSource, core: ElfCore, 
     }),
     (at) => memory.rangeAt(at),
   );
-  const crash = crashing === undefined ? undefined : crashOf(crashing);
+  const ended = crashing === undefined ? undefined : endedFromOutside(core, crashing, threads[0]?.syscall);
+  const crash = crashing === undefined || ended !== undefined ? undefined : crashOf(crashing);
   const judged = judgeMemory({
     ranges: memory.ranges,
     threads,
@@ -79,6 +80,7 @@ export function snapshotOfCore(path: string, source: ByteSource, core: ElfCore, 
     modules,
     threads,
     ...(crash === undefined ? {} : { crash }),
+    ...(ended === undefined ? {} : { ended }),
     handles: [],
     problems: problems.list(),
   };
@@ -135,16 +137,30 @@ function untouchedIn(core: ElfCore): (range: MemoryRange) => boolean {
 }
 
 /** Kernel cores put the crashing thread first with its signal; gcore and qemu give signals to the thread that has one. */
-function crashingThread(threads: readonly CoreThread[]): CoreThread | undefined {
+function crashingThread({ threads, isKernelOrder }: ElfCore): CoreThread | undefined {
+  const isFatal = ({ siginfo }: CoreThread, signal: number): boolean =>
+    isFatalSignal(signal, isKernelOrder && siginfo !== undefined && siginfo.code > 0);
   return (
-    threads.find((thread) => isFatalSignal(thread.siginfo?.signo ?? thread.signal)) ??
-    threads.find((thread) => isFatalSignal(thread.signal))
+    threads.find((thread) => isFatal(thread, thread.siginfo?.signo ?? thread.signal)) ??
+    threads.find((thread) => isFatal(thread, thread.signal))
   );
+}
+
+const signalOf = ({ siginfo, signal }: CoreThread): number =>
+  siginfo !== undefined && siginfo.signo !== 0 ? siginfo.signo : signal;
+
+/** Whether another process sent the signal: a monitor, `kill`, a service manager whose patience ended. */
+function endedFromOutside(core: ElfCore, thread: CoreThread, syscall: number | undefined): Ended | undefined {
+  const own = new Set(core.threads.map((each) => each.pid));
+  if (core.process !== undefined) own.add(core.process.pid);
+  const signal = signalOf(thread);
+  const found = signalFromOutside(signal, thread.siginfo, own, syscall);
+  return found === undefined ? undefined : { thread: thread.pid, code: signal, ...found };
 }
 
 function crashOf(thread: CoreThread): Crash {
   const info = thread.siginfo;
-  const signal = info !== undefined && info.signo !== 0 ? info.signo : thread.signal;
+  const signal = signalOf(thread);
   const { reason, address } = describeSignal(signal, info);
   return {
     thread: thread.pid,

@@ -293,7 +293,7 @@ function crashOf(dump: Minidump, os: Os): FoundCrash | undefined {
       return { exception, crash: crashAs(exception, reason, address) };
     }
     // LLDB writes one exception for each thread, with the signal that stopped it (SIGSTOP): nothing crashed then.
-    if (os === "linux" && !isFatalSignal(exception.code)) continue;
+    if (os === "linux" && !isFatalSignal(exception.code, (exception.flags | 0) > 0)) continue;
     if (os === "linux") {
       // minidump-writer and Breakpad: code = signal, flags = si_code, address = si_addr. LLDB leaves flags 0, which would
       // read as "sent by a process".

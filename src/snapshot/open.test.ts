@@ -101,6 +101,32 @@ describe("a core", () => {
     assert.deepEqual(snapshot.problems, []);
   });
 
+  it("is of no crash when another process sent the signal, and says which", () => {
+    const [first, second] = core().threads;
+    assert.ok(first !== undefined && second !== undefined);
+    for (const code of [0, -6]) {
+      const sent = opened(
+        buildCore(core({ threads: [{ ...first, siginfo: { signo: 6, code, sender: 4711 } }, second] })),
+      );
+      assert.equal(sent.crash, undefined);
+      assert.deepEqual(sent.ended, { thread: 101, code: 6, reason: "SIGABRT sent by process 4711", sender: 4711 });
+      assert.equal(sent.threads[0]?.id, 101);
+    }
+    assert.equal(snapshot.ended, undefined);
+  });
+
+  it("is of a crash when a trap ended the process, and of none when a debugger stopped it with one", () => {
+    const [first, second] = core().threads;
+    assert.ok(first !== undefined && second !== undefined);
+    const trapped = [{ ...first, signal: 5, siginfo: { signo: 5, code: 128 } }, second];
+    assert.deepEqual(opened(buildCore(core({ threads: trapped }))).crash, {
+      thread: 101,
+      reason: "SIGTRAP",
+      code: 5,
+    });
+    assert.equal(opened(buildCore(core({ threads: trapped, processFirst: true }))).crash, undefined);
+  });
+
   it("has modules with build id and bias from memory, the vDSO, and no data files", () => {
     assert.deepEqual(
       snapshot.modules.map((module) => [

@@ -28,6 +28,8 @@ export interface Snapshot {
   readonly threads: readonly Thread[];
   /** Absent where nothing crashed (a snapshot of a living process). */
   readonly crash?: Crash;
+  /** Absent where nobody from outside ended the process. Never together with `crash`. */
+  readonly ended?: Ended;
   /** fd -> what it was, where the dump records it (minidump handle stream). */
   readonly handles: readonly Handle[];
   readonly problems: readonly Problem[];
@@ -54,6 +56,18 @@ export interface Crash {
   /** Signal number or exception code. */
   readonly code: number;
   readonly address?: Address;
+}
+
+/** A signal that another process sent, or a terminal: it ended the process and says nothing about it. */
+export interface Ended {
+  /** Who took the signal: any thread, not one that did something wrong. */
+  readonly thread: number;
+  /** "SIGABRT sent by process 12", "SIGQUIT from the terminal": for a person. */
+  readonly reason: string;
+  /** Signal number. */
+  readonly code: number;
+  /** Process that sent it; absent where that one is not visible from the process's own PID namespace, and for a terminal. */
+  readonly sender?: number;
 }
 
 export interface Thread {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { describeException, isNoCrash } from "./exceptions";
 import { sizeInWords } from "./facts";
-import { describeSignal, isFatalSignal, signalName } from "./signals";
+import { describeSignal, isFatalSignal, signalFromOutside, signalName } from "./signals";
 
 describe("a crash in words", () => {
   it("names signals by what the kernel says of them", () => {
@@ -20,15 +20,54 @@ describe("a crash in words", () => {
       describeSignal(8, { code: 1, address: 0x1000n }).reason,
       "SIGFPE at 0x1000 (integer division by zero)",
     );
-    assert.equal(describeSignal(11, { code: 0, sender: 77 }).reason, "SIGSEGV sent by process 77");
     assert.equal(describeSignal(31, { code: 1 }).reason, "SIGSYS");
     assert.equal(signalName(40), "real-time signal 40");
     assert.equal(signalName(99), "signal 99");
   });
 
   it("tells signals that end a process from those that stop it", () => {
-    assert.deepEqual([6, 11, 7, 4, 8].map(isFatalSignal), [true, true, true, true, true]);
-    assert.deepEqual([0, 5, 19, 2].map(isFatalSignal), [false, false, false, false]);
+    assert.deepEqual(
+      [6, 11, 7, 4, 8].map((signal) => isFatalSignal(signal)),
+      [true, true, true, true, true],
+    );
+    assert.deepEqual(
+      [0, 5, 19, 2].map((signal) => isFatalSignal(signal)),
+      [false, false, false, false],
+    );
+  });
+
+  it("counts SIGTRAP as a crash only where no debugger can have raised it", () => {
+    assert.equal(isFatalSignal(5, true), true);
+    assert.equal(isFatalSignal(5, false), false);
+    assert.deepEqual(describeSignal(5, { code: 128, address: 0n }).reason, "SIGTRAP");
+  });
+
+  it("tells a signal that another process sent from one that the process sent itself", () => {
+    const own = new Set([100, 101]);
+    const outside = (code: number, sender: number, signal = 6, syscall: number | undefined = -1): string | undefined =>
+      signalFromOutside(signal, { code, sender }, own, syscall)?.reason;
+    assert.equal(outside(0, 77), "SIGABRT sent by process 77");
+    assert.equal(outside(-6, 77), "SIGABRT sent by process 77");
+    assert.equal(outside(-1, 77, 11), "SIGSEGV sent by process 77");
+    // abort() and raise() use tgkill, kill(getpid(), ...) SI_USER.
+    assert.equal(outside(-6, 100), undefined);
+    assert.equal(outside(0, 100), undefined);
+    assert.equal(outside(0, 101), undefined);
+    // Raised by the kernel: si_pid is no process.
+    assert.equal(outside(1, 77, 11), undefined);
+    assert.equal(outside(128, 0), undefined);
+    assert.equal(outside(128, 0, 3), "SIGQUIT from the terminal");
+  });
+
+  it("believes in a sender outside of the container only where the thread cannot have sent the signal", () => {
+    const from = (code: number, syscall: number | undefined): string | undefined =>
+      signalFromOutside(6, { code, sender: 0 }, new Set([100]), syscall)?.reason;
+    assert.match(from(0, 202) ?? "", /outside of its PID namespace/);
+    assert.equal(from(0, 62), undefined);
+    assert.equal(from(-6, 202), undefined);
+    assert.equal(from(0, undefined), undefined);
+    assert.equal(signalFromOutside(6, undefined, new Set([100]), 202), undefined);
+    assert.equal(signalFromOutside(6, { code: 0, sender: 9 }, new Set(), 202), undefined);
   });
 
   it("names Windows' exceptions with what their parameters mean", () => {

@@ -38,6 +38,8 @@ export interface BuiltCore {
   }[];
   readonly process?: { readonly pid: number; readonly command: string; readonly arguments: string };
   readonly extendedNumbering?: boolean;
+  /** NT_PRPSINFO before the threads, as gdb's gcore writes it. */
+  readonly processFirst?: boolean;
 }
 
 /** linux/arch/x86/include/asm/user_64.h, `struct user_regs_struct`. */
@@ -52,6 +54,15 @@ export function buildCore(core: BuiltCore): Uint8Array {
   const machine = core.machine ?? "x86_64";
   const order = machine === "aarch64" ? armOrder : x86Order;
   const notes = new ByteWriter();
+  const processNote = ({ pid, command, arguments: text }: NonNullable<BuiltCore["process"]>): Uint8Array => {
+    const info = new ByteWriter().u8(0).u8(82).u8(0).u8(0).u32(0).u64(0); // state, sname, zombie, nice, padding, flags
+    info.u32(0).u32(0); // uid, gid
+    info.u32(pid).u32(1).u32(1).u32(1);
+    info.text(command).until(40 + 16);
+    info.text(text).until(56 + 80);
+    return buildNote("CORE", 3, info.done());
+  };
+  if (core.processFirst === true && core.process !== undefined) notes.raw(processNote(core.process));
   core.threads.forEach((thread, index) => {
     const status = new ByteWriter();
     status.u32(0).u32(0).u32(0); // si_signo, si_code, si_errno
@@ -62,14 +73,7 @@ export function buildCore(core: BuiltCore): Uint8Array {
     for (const name of order) status.u64(thread.registers?.[name] ?? 0);
     status.u32(0).u32(0); // pr_fpvalid, padding
     notes.raw(buildNote("CORE", 1, status.done()));
-    if (index === 0 && core.process !== undefined) {
-      const info = new ByteWriter().u8(0).u8(82).u8(0).u8(0).u32(0).u64(0); // state, sname, zombie, nice, padding, flags
-      info.u32(0).u32(0); // uid, gid
-      info.u32(core.process.pid).u32(1).u32(1).u32(1);
-      info.text(core.process.command).until(40 + 16);
-      info.text(core.process.arguments).until(56 + 80);
-      notes.raw(buildNote("CORE", 3, info.done()));
-    }
+    if (index === 0 && core.process !== undefined && core.processFirst !== true) notes.raw(processNote(core.process));
     if (thread.siginfo !== undefined) {
       const info = new ByteWriter().u32(thread.siginfo.signo).u32(0).u32(thread.siginfo.code).u32(0);
       if (thread.siginfo.sender !== undefined) info.u32(thread.siginfo.sender).u32(1000);

@@ -49,3 +49,37 @@ describe("a report concludes what the dumped program knew, and nothing else", fu
     });
   }
 });
+
+describe("a program that was ended from outside did not crash", function () {
+  this.timeout(120_000);
+
+  it("stuck-healthy: nothing is wrong with it, and who ended it is said last", async () => {
+    const set = await fixture("stuck-healthy");
+    const report = await reportOf(set);
+    assert.equal(report.crash, null);
+    assert.deepEqual(
+      report.verdicts.map((verdict) => verdict.kind),
+      ["healthy", "ended from outside"],
+    );
+    assert.match(report.verdicts[1]?.summary ?? "", /^Ended from outside: SIGABRT sent by process \d+; /);
+    assert.match(report.ended?.reason ?? "", /^SIGABRT sent by process \d+$/);
+    assert.equal(report.signature, undefined);
+  });
+
+  it("stuck-deadlock: what is wrong with it comes first, and is its signature", async () => {
+    const report = await reportOf(await fixture("stuck-deadlock"));
+    assert.equal(report.crash, null);
+    assert.equal(report.verdicts[0]?.kind, "deadlock");
+    assert.equal(report.verdicts.at(-1)?.kind, "ended from outside");
+    assert.match(report.signature ?? "", /^deadlock < /);
+  });
+
+  it("stuck-panic, zoo-lto: a program that called abort, itself or by its panic, crashed", async () => {
+    for (const name of ["stuck-panic", "zoo-lto"]) {
+      const report = await reportOf(await fixture(name));
+      assert.equal(report.crash?.reason, "SIGABRT", name);
+      assert.equal(report.ended, undefined);
+      assert.ok(report.verdicts.every((verdict) => verdict.kind !== "ended from outside"));
+    }
+  });
+});

@@ -156,6 +156,7 @@ function* triage(autopsy: Autopsy): Work<TriageBody> {
   const crash = yield* autopsy.crash();
   const listed = yield* autopsy.listedTasks();
   const signature = yield* autopsy.signature();
+  const ended = autopsy.ended();
   const shown = listed.filter(({ task }) => task.kind !== "worker");
   const census = new Map<string, number>();
   for (const { task } of shown) census.set(task.state, (census.get(task.state) ?? 0) + 1);
@@ -185,6 +186,7 @@ function* triage(autopsy: Autopsy): Work<TriageBody> {
     dump: autopsy.dump(),
     process: autopsy.snapshot.process,
     crash,
+    ...(ended === undefined ? {} : { ended }),
     verdicts,
     executors: yield* autopsy.executors(),
     census: [...census].map(([state, count]) => ({ state, count })),

@@ -178,7 +178,11 @@ async function exceptionInfo(
 ): Promise<DebugProtocol.ExceptionInfoResponse["body"]> {
   const { open } = session;
   const crash = await session.work("Finding tasks", () => open.autopsy.crash());
-  if (crash === null) throw new UserError("Nothing crashed: this dump is a snapshot of a living process.", false, 1012);
+  if (crash === null) {
+    const ended = open.autopsy.ended();
+    const why = ended === undefined ? "this dump is a snapshot of a living process" : ended.reason;
+    throw new UserError(`Nothing crashed: ${why}.`, false, 1012);
+  }
   const verdicts = await session.work("Decoding await chains", () => open.autopsy.verdicts());
   const first = verdicts[0];
   const where = crash.location === undefined ? "" : `\n${crash.location.file}:${String(crash.location.line)}`;

@@ -115,15 +115,25 @@ function system(triage: TriageBody): string {
     ["format", `${dump.format === "minidump" ? "minidump" : "ELF core"}, ${systemName(dump)}`],
     ["memory", `${memoryWords[dump.memory]}, ${(dump.bytes / 1048576).toFixed(1)} MB`],
     ...(triage.process.arguments === undefined ? [] : [["command line", triage.process.arguments] as const]),
-    ...(triage.crash === null
-      ? [["crash", "none: a snapshot of a living process"] as const]
-      : [["crash", `${triage.crash.reason} in thread ${String(triage.crash.thread)}`] as const]),
+    ["crash", crashText(triage)],
   ];
   return section(
     "System",
     `<table>${rows.map(([name, value]) => `<tr><th scope="row">${name}</th><td>${escapeHtml(value)}</td></tr>`).join("")}</table>`,
   );
 }
+
+function crashText({ crash, ended }: TriageBody): string {
+  if (crash !== null)
+    return `${crash.reason} in thread ${String(crash.thread)}${crash.message === undefined ? "" : `: ${shortened(crash.message)}`}`;
+  return ended === undefined ? "none: a snapshot of a living process" : `none: ${ended.reason}`;
+}
+
+/** One line of what a program printed: the whole message is in the verdict. */
+const shortened = (message: string): string => {
+  const line = message.replace(/\s*\n\s*/g, " ");
+  return line.length <= 120 ? line : `${line.slice(0, 120).replace(/[\ud800-\udbff]$/, "")}...`;
+};
 
 const section = (title: string, body: string, note = ""): string =>
   `<section><h2>${title}${note === "" ? "" : ` <span class="quiet">${escapeHtml(note)}</span>`}</h2>${body}</section>`;

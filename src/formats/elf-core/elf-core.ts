@@ -54,6 +54,8 @@ export interface ElfCore {
   /** AT_* -> value. */
   readonly auxv: ReadonlyMap<number, number>;
   readonly files: readonly CoreMappedFile[];
+  /** Threads come first, then the process, as the kernel writes them. gdb's gcore begins with the process. */
+  readonly isKernelOrder: boolean;
   /** NT_FILE was there (static programs have one too; qemu writes none). */
   readonly hasFileNote: boolean;
   /** Instruction address bits that pointer authentication occupies (NT_ARM_PAC_MASK), where the core tells. */
@@ -112,6 +114,7 @@ export function readElfCore(source: ByteSource): ElfCore | undefined {
   const files: CoreMappedFile[] = [];
   let hasFileNote = false;
   let process: CoreProcess | undefined;
+  let isKernelOrder = false;
   let pacMask: bigint | undefined;
   let strayNotes = 0;
   let promisedSize = 0;
@@ -144,6 +147,7 @@ export function readElfCore(source: ByteSource): ElfCore | undefined {
         if (read === undefined) strayNotes++;
         else threads.push(read);
       } else if (each.type === note.prpsinfo) {
+        if (process === undefined) isKernelOrder = threads.length > 0;
         process ??= readPrPsInfo(desc);
       } else if (each.type === note.siginfo) {
         const info = readSigInfo(desc);
@@ -173,6 +177,7 @@ export function readElfCore(source: ByteSource): ElfCore | undefined {
     ...(process === undefined ? {} : { process }),
     auxv,
     files,
+    isKernelOrder,
     hasFileNote,
     ...(pacMask === undefined ? {} : { pacMask }),
     promisedSize,
