@@ -1,4 +1,4 @@
-// npm run bench [-- --size small|medium|large|tasks100k] [--runs N] [--no-lldb]
+// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb]
 // Builds a big program, lets it dump core, and prints wall, CPU and peak memory of `grace report` and of gdb and lldb printing all backtraces of
 // the same core, side by side in one run, as ratios. Prints figures, never passes or fails.
 import { spawnSync } from "node:child_process";
@@ -37,7 +37,9 @@ function prepare() {
   if (!existsSync(program)) {
     if (!has("cargo")) fail("The bench builds a Rust program: install cargo and rustc first.");
     writeProgram(folder, size);
-    console.log(`building the ${values.size} program (${size.futures} distinct futures); this takes minutes ...`);
+    console.log(
+      `building the ${values.size} program (${size.futures} distinct futures, ${size.alive} of them with tasks); this takes minutes ...`,
+    );
     const built = spawnSync("cargo", ["build"], { cwd: folder, stdio: "inherit" });
     if (built.status !== 0) fail("The bench program did not build.");
   }
@@ -97,7 +99,7 @@ for (let run = 0; run < runs; run++)
 
 const mib = (path) => `${Math.round(statSync(path).size / 1048576)} MB`;
 console.log(
-  `\n${values.size}: executable ${mib(program)}, core ${mib(core)}, ${size.futures * size.tasksOfEach} tasks; ${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}`,
+  `\n${values.size}: executable ${mib(program)}, core ${mib(core)}, ${size.alive * size.tasksOfEach} tasks of ${size.alive} kinds, ${size.futures} kinds compiled; ${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}`,
 );
 console.log(`medians of ${runs} interleaved runs after one warm-up\n`);
 console.log("                             wall s    cpu s   peak MB   wall/gdb  cpu/gdb  peak/gdb");

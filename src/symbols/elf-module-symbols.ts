@@ -187,11 +187,12 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private dwarfFunctionAt(at: LinkAddress): { readonly unit: Unit; readonly function: DwarfFunction } | undefined {
     if (this.dwarf === undefined) return undefined;
     const symbolPath = (low: LinkAddress): string | undefined => {
+      if (this.hasTypes) return undefined;
       const { symbols } = this;
       const index = symbols?.find(low) ?? -1;
       return symbols === undefined || index < 0 ? undefined : demangle(symbols.name(index), { withoutArguments: true });
     };
-    return functionAt(this.dwarf, at, this.hasTypes ? undefined : symbolPath);
+    return functionAt(this.dwarf, at, symbolPath);
   }
 
   functionAt(at: LinkAddress): FunctionInfo | undefined {

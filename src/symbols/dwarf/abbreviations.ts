@@ -102,6 +102,8 @@ const mostAttributes = 1 << 12;
 
 /** One abbreviation table, compiled to flat arrays. Abbreviations are numbered from 0 in the order of the section. */
 export class Abbreviations {
+  /** Whether the table's final zero was met, or the only abbreviation that was asked for. */
+  readonly isComplete: boolean;
   /** Code -> number of the abbreviation, -1 for none. */
   readonly lookup: Int32Array;
   readonly tags: Uint16Array;
@@ -121,7 +123,9 @@ export class Abbreviations {
   readonly skipStart: Uint32Array;
   readonly skips: Int32Array;
 
-  constructor(bytes: Uint8Array, encoding: Encoding) {
+  /** @param only Code of the one abbreviation that is wanted; 0 for all. */
+  constructor(bytes: Uint8Array, encoding: Encoding, only = 0) {
+    let isComplete = false;
     const codes: number[] = [];
     const tags: number[] = [];
     const children: number[] = [];
@@ -138,9 +142,16 @@ export class Abbreviations {
     let highest = 0;
     while (!cursor.atEnd) {
       const code = cursor.uleb();
-      if (code === 0) break;
+      if (code === 0) {
+        isComplete = !cursor.failed;
+        break;
+      }
       const tag = cursor.uleb();
       const hasChildren = cursor.u8();
+      if (only !== 0 && code !== only) {
+        skipSpecifications(cursor);
+        continue;
+      }
       const start = attributes.length;
       const skipStart = skips.length;
       let run = 0;
@@ -183,7 +194,12 @@ export class Abbreviations {
       children.push(hasChildren);
       starts.push(start);
       skipStarts.push(skipStart);
+      if (code === only) {
+        isComplete = true;
+        break;
+      }
     }
+    this.isComplete = isComplete;
     starts.push(attributes.length);
     this.lookup = new Int32Array(highest + 1).fill(-1);
     codes.forEach((code, index) => {
@@ -208,48 +224,63 @@ export class Abbreviations {
   }
 }
 
-/** rustc's tables have some hundred bytes; the end is found by decoding, so a window is read and widened when it was too small. */
+/** Steps behind the pairs of attribute and form of one abbreviation. */
+function skipSpecifications(cursor: Cursor): void {
+  for (;;) {
+    const attribute = cursor.uleb();
+    const which = cursor.uleb();
+    if (which === form.implicitConst) cursor.sleb();
+    if (cursor.failed || (attribute === 0 && which === 0)) return;
+  }
+}
+
+/** The end of a table is found by decoding it, so a window is read and widened when it was too small. */
 const firstWindow = 4096;
 const largestWindow = 4 << 20;
+/** The abbreviation of a unit's root is the first in the table of nearly all producers. */
+const headWindow = 256;
 
 /** The tables of one `.debug_abbrev`, by offset: LTO builds share one among all units. */
 export class AbbreviationCache {
   private readonly tables = new Map<string, Abbreviations>();
+  private readonly heads = new Map<string, Abbreviations>();
 
   constructor(private readonly section: ByteSource | undefined) {}
 
   get(offset: number, encoding: Encoding): Abbreviations {
-    const key = `${String(offset)},${String(encoding.version < 3)},${String(encoding.offsetSize)},${String(encoding.addressSize)}`;
+    const key = keyOf(offset, encoding, 0);
     let table = this.tables.get(key);
     if (table === undefined) {
-      table = new Abbreviations(this.window(offset), encoding);
+      table = this.decode(offset, encoding);
       this.tables.set(key, table);
     }
     return table;
   }
 
-  private window(offset: number): Uint8Array {
-    if (this.section === undefined) return new Uint8Array(0);
-    for (let size = firstWindow; ; size *= 8) {
-      const bytes = this.section.read(offset, size).slice();
-      if (bytes.length < size || size >= largestWindow || isComplete(bytes)) return bytes;
+  /** A table with the abbreviation of this code, and perhaps with others: a look at the roots of thousands of units needs no more. */
+  only(code: number, offset: number, encoding: Encoding): Abbreviations {
+    const known = this.tables.get(keyOf(offset, encoding, 0));
+    if (known !== undefined) return known;
+    const key = keyOf(offset, encoding, code);
+    let head = this.heads.get(key);
+    if (head === undefined) {
+      head = this.decode(offset, encoding, code);
+      this.heads.set(key, head);
+    }
+    return head;
+  }
+
+  private decode(offset: number, encoding: Encoding, only = 0): Abbreviations {
+    const { section } = this;
+    if (section === undefined) return new Abbreviations(new Uint8Array(0), encoding);
+    for (let size = only === 0 ? firstWindow : headWindow; ; size *= 8) {
+      const bytes = section.read(offset, size);
+      const table = new Abbreviations(bytes, encoding, only);
+      if (table.isComplete || bytes.length < size || size >= largestWindow) return table;
     }
   }
 }
 
-/** Whether the table's final zero lies in these bytes. */
-function isComplete(bytes: Uint8Array): boolean {
-  const cursor = new Cursor(bytes);
-  while (!cursor.atEnd) {
-    if (cursor.uleb() === 0) return !cursor.failed;
-    cursor.uleb();
-    cursor.u8();
-    for (;;) {
-      const attribute = cursor.uleb();
-      const which = cursor.uleb();
-      if (which === form.implicitConst) cursor.sleb();
-      if (cursor.failed || (attribute === 0 && which === 0)) break;
-    }
-  }
-  return false;
+function keyOf(offset: number, { version, offsetSize, addressSize }: Encoding, only: number): string {
+  return `${String(offset)},${String(version < 3)},${String(offsetSize)},${String(addressSize)},${String(only)}`;
 }

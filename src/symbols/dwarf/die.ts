@@ -13,7 +13,6 @@ import type { Unit } from "./unit";
  * DIEs are read by the million: `read` only finds where the DIE ends, and a value is looked up by the offsets that its abbreviation has.
  */
 export class Die {
-  private readonly abbreviations: Abbreviations;
   private cursor: Cursor | undefined;
   /** Where each value is and its form, of a DIE whose abbreviation does not tell; `undefined` while nobody asked. */
   private walked: { readonly positions: readonly number[]; readonly forms: readonly number[] } | undefined;
@@ -31,9 +30,8 @@ export class Die {
   constructor(
     readonly unit: Unit,
     readonly bytes: Uint8Array = unit.bytes,
-  ) {
-    this.abbreviations = unit.abbreviations;
-  }
+    private readonly abbreviations: Abbreviations = unit.abbreviations,
+  ) {}
 
   /** The one cursor of this reader, moved to a position. */
   private at(position: number): Cursor {

@@ -131,7 +131,7 @@ export class Dwarf {
     let tried = 0;
     for (const unit of this.units()) {
       if (++tried > unitsTriedForTypes) return false;
-      if (unit.abbreviations.tags.includes(tag.structureType) && unit.root.producer?.includes("GNU") !== true)
+      if (unit.root.producer?.includes("GNU") !== true && unit.abbreviations.tags.includes(tag.structureType))
         return true;
     }
     return false;

@@ -29,9 +29,13 @@ export class DwarfFunction implements FunctionInfo {
     if (name === undefined) return this.linkageName ?? "?";
     // Line-tables-only builds tell "poll<F, S>", the symbol "tokio::runtime::task::raw::poll": together they tell all.
     const own = lastSegment(name);
-    const path = own === name ? this.symbolPath?.(this.low) : undefined;
+    const path = own === name && this.isOfRust ? this.symbolPath?.(this.low) : undefined;
     const isSame = path !== undefined && lastSegment(path) === withoutArguments(own);
     return isSame ? `${path.slice(0, path.length - withoutArguments(own).length)}${own}` : name;
+  }
+
+  private get isOfRust(): boolean {
+    return this.dwarf.unitOf(this.id)?.root.producer?.includes("rustc") === true;
   }
 
   get linkageName(): string | undefined {

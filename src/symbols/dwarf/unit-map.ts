@@ -1,7 +1,6 @@
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import { at } from "./constants";
-import { Die } from "./die";
 import { rangesOf } from "./ranges";
 import type { InfoSpace, Unit } from "./unit";
 import { codeRanges } from "./unit-table";
@@ -63,8 +62,8 @@ export class UnitMap {
 
 /** The code ranges that a unit's first DIE tells. */
 export function unitRanges(unit: Unit): Iterable<{ readonly low: number; readonly high: number }> {
-  const die = new Die(unit, unit.space.source.read(unit.offset, Math.min(1024, unit.size)).slice());
-  if (!die.read(unit.headerSize) || !(die.has(at.ranges) || die.has(at.highPc))) return [];
+  const die = unit.rootDie();
+  if (die === undefined || !(die.has(at.ranges) || die.has(at.highPc))) return [];
   return codeRanges(die, rangesOf);
 }
 

@@ -234,6 +234,11 @@ export class InfoSpace {
     return this.bySignature.get(signature);
   }
 
+  /** The unit's abbreviation of this code. */
+  abbreviation(code: number, unit: Unit): Abbreviations {
+    return this.abbreviations.only(code, unit.contributions.abbrev + unit.abbrevOffset, unit);
+  }
+
   abbreviationsOf(unit: Unit): Abbreviations {
     return this.abbreviations.get(unit.contributions.abbrev + unit.abbrevOffset, unit);
   }
@@ -356,9 +361,20 @@ export class Unit implements Encoding {
     return dieId(this.space.index, this.offset + position);
   }
 
+  /** The unit's first DIE, read with no more of the unit and of its abbreviations than it needs. */
+  rootDie(): Die | undefined {
+    const window = this.space.source.read(this.offset, Math.min(headWindow, this.size)).slice();
+    // A code below 0x80 takes one byte; with any other the whole table is read.
+    const code = window[this.headerSize] ?? 0;
+    const head = code > 0 && code < 0x80 ? this.space.abbreviation(code, this) : this.abbreviations;
+    const die = new Die(this, window, head);
+    if (die.read(this.headerSize)) return die;
+    const whole = new Die(this, this.bytes);
+    return whole.read(this.headerSize) ? whole : undefined;
+  }
+
   get root(): UnitRoot {
     if (this.knownRoot !== undefined) return this.knownRoot;
-    const window = this.space.source.read(this.offset, Math.min(headWindow, this.size)).slice();
     // Bases first: the strings of the same DIE may be given by index.
     const isPlainV5 = this.version >= 5;
     const contribution = this.contributions;
@@ -379,11 +395,8 @@ export class Unit implements Encoding {
       dwoId: this.headerDwoId,
     };
     this.knownRoot = root;
-    let die = new Die(this, window);
-    if (!die.read(this.headerSize)) {
-      die = new Die(this, this.bytes);
-      if (!die.read(this.headerSize)) return root;
-    }
+    const die = this.rootDie();
+    if (die === undefined) return root;
     const skeleton = this.skeleton?.root;
     root = {
       ...root,
