@@ -63,6 +63,14 @@ function checkMarkers(truth, folder) {
   }
 }
 
+/** For programs that are linked with `-C prefer-dynamic`: the loader finds the library beside them. */
+function copySharedStd(folder) {
+  const from = versionOf("rustc", [`+${matrix.toolchain}`, "--print", "target-libdir"]);
+  const library = readdirSync(from).find((name) => /^libstd-[0-9a-f]+\.so$/.test(name));
+  if (library === undefined) throw new Advice(`there is no shared library of std in ${from}`);
+  copyFileSync(join(from, library), join(folder, library));
+}
+
 async function make(set) {
   console.log(`\n== ${set.name}`);
   const { program, monitor } = await build(set, matrix.toolchain);
@@ -70,6 +78,7 @@ async function make(set) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   copyFileSync(program, join(folder, set.package));
+  if (set.sharedStd === true) copySharedStd(folder);
   const dump = await dumpers[set.dump](set.package, folder, set, monitor);
   const truth = JSON.parse(readFileSync(join(folder, "truth.json"), "utf8"));
   checkMarkers(truth, join(programs, set.folder));

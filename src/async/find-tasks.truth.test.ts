@@ -107,7 +107,11 @@ describe("tasks of real dumps", () => {
       });
 
       it("belong to a runtime, as do the threads that are in one", () => {
-        const homeless = world.tasks.filter((task) => task.executor === undefined);
+        // Whose block_on a thread is in stands in tokio's thread-locals, which that build does not describe.
+        const isTold = set.description.profile !== "lean";
+        const homeless = world.tasks.filter(
+          (task) => task.executor === undefined && (isTold || task.kind !== "block-on"),
+        );
         assert.deepEqual(
           homeless.map((task) => `${task.key} ${task.futureTypeName}`),
           [],

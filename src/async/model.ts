@@ -102,7 +102,12 @@ export interface Executor {
   /** What its own list counts, where it has one, against what the sweep found. */
   readonly listed?: number;
   /** Last tick of its timer wheel in ms since its start, and that start as monotonic nanoseconds: the best lower bound of "now". */
-  readonly clock?: { readonly startNs: bigint; readonly elapsedMs: number };
+  readonly clock?: {
+    readonly startNs: bigint;
+    readonly elapsedMs: number;
+    /** It was paused or advanced by the program: its instants are not those of the monotonic clock. */
+    readonly isVirtual?: true;
+  };
   readonly evidence: Evidence;
 }
 

@@ -6,18 +6,6 @@ import { fixture, fixtureNames } from "../support/fixtures";
 import type { Fixture } from "../support/fixtures";
 import { compareVerdicts } from "../support/verdict-check";
 
-/**
- * What the truth of a set concludes and its dump does not prove, by kind. Each entry has its reason; the verdict must then be missing, so
- * that a Grace that says it after all (by a guess, or by a proof that was not known) comes here to be looked at.
- */
-const notProvable: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "stuck-overdue-timers": {
-    "overdue timers":
-      "A core has no clock. The only one is the last tick of the runtime's timer wheel, and the worker that is blocked is the only one that " +
-      "turns it: at that tick nothing was overdue yet. The blocked worker is said.",
-  },
-};
-
 async function reportOf(set: Fixture): Promise<Report> {
   const opened = await openAutopsy(set.dumpPath, { program: set.programPath });
   if ("error" in opened) throw new Error(opened.error.what);
@@ -38,12 +26,7 @@ describe("a report concludes what the dumped program knew, and nothing else", fu
       const report = await reportOf(set);
       const { missing, extra } = compareVerdicts(report, set.truth);
       assert.deepEqual(extra, [], "said, and not so");
-      const known = Object.keys(notProvable[name] ?? {});
-      assert.deepEqual(
-        missing.map((verdict) => verdict.replace(/ of [^a-z]*$/, "")),
-        known,
-        report.verdicts.map((verdict) => `${verdict.kind}: ${verdict.summary}`).join("\n"),
-      );
+      assert.deepEqual(missing, [], report.verdicts.map((verdict) => `${verdict.kind}: ${verdict.summary}`).join("\n"));
       // Each verdict carries how it is known.
       for (const verdict of report.verdicts) assert.notEqual(verdict.evidence.why, "");
     });

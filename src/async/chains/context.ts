@@ -9,7 +9,7 @@ import type { SourcePosition, Type, TypeRef } from "../../symbols/type-model";
 import type { Stack } from "../../unwind/stack";
 import type { FutureEntry, FutureTable } from "../futures/entry";
 import { allFutures } from "../futures/all";
-import type { AsyncWorld, Task } from "../model";
+import type { AsyncWorld, ExecutorId, Task } from "../model";
 import { typePath } from "./type-path";
 import type { TypePath } from "./type-path";
 
@@ -35,8 +35,10 @@ export interface ChainContext {
   taskAt(header: Address): Task | undefined;
   /** The task that a `core::task::Waker` would wake; undefined: none that is known (a foreign waker, or garbage). */
   taskOfWaker(waker: Place): Task | undefined;
-  /** A lower bound of "now", monotonic nanoseconds: the last tick of any runtime's timer wheel. */
+  /** A lower bound of "now", monotonic nanoseconds: the newest of the last ticks of all runtimes' timer wheels. */
   readonly nowNs: bigint | undefined;
+  /** The runtime whose tick that is. */
+  readonly nowFrom: ExecutorId | undefined;
   factsOf(module: LoadedModule, type: TypeRef): TypeFacts;
   /** The owner of a lock's queue (a Mutex of its Semaphore), where the walk has met it: two names of one resource. */
   readonly owners: Map<Address, Address>;
@@ -59,6 +61,7 @@ export function createChainContext(
   const byHeader = new Map<Address, Task>(world.tasks.map((task) => [task.address, task]));
   const facts = new Map<LoadedModule, Map<TypeRef, TypeFacts>>();
   const log = new ProblemLog();
+  const latest = latestTick(world);
   const taskAt = (header: Address): Task | undefined => byHeader.get(header);
   return {
     program,
@@ -69,7 +72,8 @@ export function createChainContext(
       const data = wakerData(waker);
       return data === undefined ? undefined : taskAt(data);
     },
-    nowNs: latestTick(world),
+    nowNs: latest?.ns,
+    nowFrom: latest?.from,
     factsOf: (module, ref) => {
       let perModule = facts.get(module);
       if (perModule === undefined) facts.set(module, (perModule = new Map<TypeRef, TypeFacts>()));
@@ -91,12 +95,19 @@ export function createChainContext(
   };
 }
 
-function latestTick(world: AsyncWorld): bigint | undefined {
-  let latest: bigint | undefined;
-  for (const { clock } of world.executors) {
+/**
+ * All runtimes of a process read one monotonic clock, so that a runtime whose only thread is stuck is measured by those that still tick. Nothing
+ * is known where the program turned a clock by hand: its deadlines are no times of the monotonic clock.
+ */
+export function latestTick(
+  world: Pick<AsyncWorld, "executors">,
+): { readonly ns: bigint; readonly from: ExecutorId } | undefined {
+  let latest: { ns: bigint; from: ExecutorId } | undefined;
+  for (const { id, clock } of world.executors) {
     if (clock === undefined) continue;
-    const now = clock.startNs + BigInt(Math.max(0, Math.floor(clock.elapsedMs))) * 1_000_000n;
-    if (latest === undefined || now > latest) latest = now;
+    if (clock.isVirtual === true) return undefined;
+    const ns = clock.startNs + BigInt(Math.max(0, Math.floor(clock.elapsedMs))) * 1_000_000n;
+    if (latest === undefined || ns > latest.ns) latest = { ns, from: id };
   }
   return latest;
 }

@@ -8,7 +8,7 @@ import type { Findings } from "./findings";
 const lateMs = 1000;
 
 /** Timers whose deadline is before the last tick that any runtime's clock has made. */
-export function overdueTimers({ tasks }: Findings): Verdict[] {
+export function overdueTimers({ context, tasks }: Findings): Verdict[] {
   const late: { facts: TaskFacts; by: number }[] = [];
   let details: Verdict["details"] = [];
   for (const facts of tasks.values()) {
@@ -30,7 +30,7 @@ export function overdueTimers({ tasks }: Findings): Verdict[] {
       summary: `${keys.length === 1 ? "A timer has" : `${keys.length} timers have`} not fired in time (up to ${spanText(worst)} late): ${taskList(keys)}`,
       tasks: keys,
       details,
-      evidence: verified("deadlines before the last tick of a runtime's clock"),
+      evidence: verified(`deadlines before the newest tick of a runtime's clock (${context.nowFrom ?? "?"})`),
     },
   ];
 }

@@ -67,7 +67,8 @@ export class Executors {
       const version = this.versions.get(scheduler.place.module);
       const own = byExecutor.get(id) ?? [];
       const threads = new Set(this.threadsOf(scheduler));
-      if (scheduler.kind === "local-set")
+      // One thread at a time drives these, so the one that polls a task of it is that thread. Without types of the thread-locals nothing else tells.
+      if (scheduler.kind === "local-set" || (scheduler.kind === "current-thread" && threads.size === 0))
         for (const task of own) if (task.thread !== undefined) threads.add(task.thread);
       all.push({
         id,

@@ -15,6 +15,7 @@ import { asStr, elementAt, trySlice } from "../../../rust/sequence";
 import { mutexData, readOwnedList } from "./owned-lists";
 import type { OwnedList } from "./owned-lists";
 import type { SchedulerKind } from "./names";
+import type { Executor } from "../../model";
 
 /** One runtime instance or LocalSet, read from its handle. */
 export interface Scheduler {
@@ -25,11 +26,13 @@ export interface Scheduler {
   readonly name?: string;
   readonly workers?: number;
   readonly owned?: OwnedList;
-  readonly clock?: { readonly startNs: bigint; readonly elapsedMs: number };
+  readonly clock?: Clock;
   /** The blocking pool that belongs to it. */
   readonly pool?: BlockingPool;
   readonly problem?: string;
 }
+
+type Clock = NonNullable<Executor["clock"]>;
 
 export interface BlockingPool {
   readonly address: Address;
@@ -93,7 +96,23 @@ function readClock(place: Place): Scheduler["clock"] {
   const startNs = start === undefined ? undefined : readInstant(start);
   if (startNs === undefined || shared === undefined) return undefined;
   const elapsedMs = state === undefined ? shardedElapsed(shared) : wheelElapsed(state);
-  return elapsedMs === undefined ? undefined : { startNs, elapsedMs };
+  if (elapsedMs === undefined) return undefined;
+  return { startNs, elapsedMs, ...(isVirtual(place) ? { isVirtual: true as const } : {}) };
+}
+
+/**
+ * Whether the runtime's time was ever paused or advanced by hand (feature `test-util`, `Clock{inner: Mutex<Inner{base, unfrozen, ..}>}`): then its
+ * instants are none of the monotonic clock. A clock that nobody touched still has the two equal, as `Clock::new` made them.
+ */
+function isVirtual(place: Place): boolean {
+  const field = path(place, ["driver", "clock", "inner"]);
+  const inner = field === undefined ? undefined : mutexData(field);
+  const base = inner === undefined ? undefined : member(inner, "base");
+  const unfrozen = inner === undefined ? undefined : member(inner, "unfrozen");
+  if (base === undefined || unfrozen === undefined) return false;
+  const option = asOption(unfrozen);
+  if (isFailure(option)) return false;
+  return option.kind === "none" || readInstant(option.value) !== readInstant(base);
 }
 
 /** `Inner` itself, the active variant of an enum `Inner`, or what an `Arc<Inner>` points at. */

@@ -34,7 +34,7 @@ export function timerWait(
   });
   const stateAt = stateCell === undefined ? undefined : path(stateCell, ["state"]);
   const state = stateAt === undefined ? undefined : readBigUnsigned(stateAt);
-  const { nowNs } = context;
+  const { nowNs, nowFrom } = context;
   let text = "a timer";
   let grade = verified("the deadline in the timer, on the monotonic clock");
   if (nowNs !== undefined) {
@@ -42,11 +42,11 @@ export function timerWait(
     if (left >= 0) {
       numbers["dueInMs"] = left;
       text = `timer due in ${spanText(left)}`;
-      grade = verified("the deadline in the timer against the last tick of the runtime's clock");
+      grade = verified(`the deadline in the timer against the newest tick of a runtime's clock (${nowFrom ?? "?"})`);
     } else {
       numbers["overdueMs"] = -left;
       text = `timer overdue by ${spanText(-left)}`;
-      grade = verified("the deadline in the timer is before the last tick of the runtime's clock");
+      grade = verified(`the deadline in the timer is before the newest tick of a runtime's clock (${nowFrom ?? "?"})`);
     }
   }
   if (state === fired || state === pendingFire) {
