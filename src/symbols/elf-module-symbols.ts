@@ -41,8 +41,6 @@ import type { SourcePosition, Type, TypeRef } from "./type-model";
 
 /** A module's functions that one mangled fragment fits; more are not looked at. */
 const madeCandidates = 400;
-/** One search reads all names; from this many on an index of paths is cheaper. */
-const searchesBeforeIndex = 3;
 /** What a legacy symbol calls closures, and the bodies of async functions and blocks. */
 const legacyClosure = "$u7b$$u7b$closure$u7d$$u7d$";
 
@@ -78,7 +76,6 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private readonly split: SplitUnits | undefined;
   private knownSymbols: ElfSymbols | null | undefined;
   private knownPaths: SymbolPaths | undefined;
-  private searches = 0;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
 
@@ -201,8 +198,8 @@ export class ElfModuleSymbols implements ModuleSymbols {
   }
 
   framesAt(at: LinkAddress): readonly CodeFrame[] {
-    const position = this.positionAt(at);
     const found = this.dwarfFunctionAt(at);
+    const position = this.positionAt(at, found?.function.low);
     if (this.dwarf === undefined || found === undefined) {
       const symbol = this.functionBySymbol(at);
       if (symbol === undefined && position === undefined) return [];
@@ -220,10 +217,10 @@ export class ElfModuleSymbols implements ModuleSymbols {
     return frames;
   }
 
-  private positionAt(at: LinkAddress): SourcePosition | undefined {
+  private positionAt(at: LinkAddress, low: LinkAddress | undefined): SourcePosition | undefined {
     if (this.dwarf === undefined) return undefined;
     for (const unit of this.dwarf.unitsAt(at)) {
-      const position = this.dwarf.linesOf(unit)?.positionAt(at);
+      const position = this.dwarf.linesOf(unit)?.positionAt(at, low);
       if (position !== undefined) return position;
     }
     return undefined;
@@ -274,7 +271,8 @@ export class ElfModuleSymbols implements ModuleSymbols {
   /** Symbols that may be instances of the function, likelier ones first. */
   private *symbolsLike(symbols: ElfSymbols, path: string): IterableIterator<Iterable<number>> {
     const segments = path.split("::");
-    if (segments.every((segment) => /^\w+$/.test(segment)) && ++this.searches > searchesBeforeIndex) {
+    // A search reads all names, and so does making the index: the report asks often enough for the index from the start.
+    if (segments.every((segment) => /^\w+$/.test(segment))) {
       yield (this.knownPaths ??= new SymbolPaths(symbols)).withPath(segments);
       return;
     }

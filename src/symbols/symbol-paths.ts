@@ -1,4 +1,3 @@
-import { symbolType } from "../formats/elf/symbols";
 import type { ElfSymbols } from "../formats/elf/symbols";
 
 /**
@@ -16,8 +15,8 @@ export class SymbolPaths {
     const lasts = new Uint32Array(count);
     const indexes = new Uint32Array(count);
     let used = 0;
-    symbols.eachName((index, bytes, at) => {
-      if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index) || !scan(bytes, at)) return;
+    symbols.eachFunctionName((index, bytes, at) => {
+      if (!scan(bytes, at)) return;
       paths[used] = scanned.path;
       lasts[used] = scanned.last;
       indexes[used++] = index;
@@ -105,9 +104,17 @@ const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 /** `17h` and 16 hex digits end each legacy symbol. */
 const hashLength = 17;
 
-/** Hashes the plain steps of the mangled name at `at`; false for a name that is not Rust's, or that begins with an `impl` in v0 mangling. */
+/** A name that nobody mangled is a path of one step. */
+function scanUnmangled(bytes: Uint8Array, at: number): boolean {
+  let end = at;
+  while (end < bytes.length && bytes[end] !== 0) end++;
+  scanned.path = scanned.last = extend(start, bytes, at, end) >>> 0;
+  return end > at;
+}
+
+/** Hashes the plain steps of the name at `at`; false for one that is damaged, or that begins with an `impl` in v0 mangling. */
 function scan(bytes: Uint8Array, at: number): boolean {
-  if (bytes[at] !== char.underscore) return false;
+  if (bytes[at] !== char.underscore) return scanUnmangled(bytes, at);
   let position = bytes[at + 1] === char.underscore ? at + 2 : at + 1;
   const isV0 = bytes[position] === char.upperR;
   if (isV0) {
@@ -121,7 +128,7 @@ function scan(bytes: Uint8Array, at: number): boolean {
     }
     if (bytes[position++] !== char.upperC) return false;
   } else {
-    if (bytes[position] !== char.upperZ || bytes[position + 1] !== char.upperN) return false;
+    if (bytes[position] !== char.upperZ || bytes[position + 1] !== char.upperN) return scanUnmangled(bytes, at);
     position += 2;
   }
   let path = start;

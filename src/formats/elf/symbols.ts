@@ -194,19 +194,24 @@ export class ElfSymbols {
   }
 
   /**
-   * Visits each symbol by the order of names in the string table: `bytes` has the name from `at` on, up to a zero. The bytes are good only
-   * during the visit.
+   * Visits each function that is defined here by the order of names in the string table: `bytes` has the name from `at` on, up to a zero.
+   * The bytes are good only during the visit.
    */
-  eachName(visit: (index: number, bytes: Uint8Array, at: number) => void): void {
-    const order = ascending(Float64Array.from(this.nameOffsets));
+  eachFunctionName(visit: (index: number, bytes: Uint8Array, at: number) => void): void {
+    const functions = new Uint32Array(this.count);
+    let count = 0;
+    for (let index = 0; index < this.count; index++)
+      if ((this.infos[index]! & 15) === symbolType.func && this.sectionIndexes[index] !== 0) functions[count++] = index;
+    const offsets = new Float64Array(count);
+    for (let place = 0; place < count; place++) offsets[place] = this.nameOffsets[functions[place]!]!;
+    const order = ascending(offsets);
     let place = 0;
     this.eachChunk((chunk, base) => {
       const end = base + chunk.length;
       for (; place < order.length; place++) {
-        const index = order[place]!;
-        const offset = this.nameOffsets[index]!;
+        const offset = offsets[order[place]!]!;
         if (offset >= end) return;
-        if (offset >= base) visit(index, chunk, offset - base);
+        if (offset >= base) visit(functions[order[place]!]!, chunk, offset - base);
       }
     });
   }

@@ -166,12 +166,40 @@ describe("line programs", () => {
     );
   });
 
+  it("find the sequence of a function by its start as they find it by an index of all", () => {
+    const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(lengths, fc.array(fc.nat(2000), { maxLength: 60 }), (given, asked) => {
+        let address = 0x1000;
+        const lows: number[] = [];
+        const sequences = given.map((length, index) => {
+          const low = address;
+          lows.push(low);
+          address += length;
+          return { rows: [{ address: low, file: (index % 3) + 1, line: index + 1 }], high: address };
+        });
+        const sections = sectionsOf({ ...old(4), sequences });
+        const byStart = lineTable(sections, 0, unit);
+        const byIndex = lineTable(sections, 0, unit);
+        for (const offset of asked) {
+          const place = 0x1000 + (offset % (address - 0x1000));
+          const low = lows.filter((each) => each <= place).at(-1) ?? 0;
+          assert.deepEqual(byStart?.lookup(at(place), at(low)), byIndex?.lookup(at(place)));
+          // A start that is none leads to the same answer.
+          assert.deepEqual(byStart?.lookup(at(place), at(low + 1)), byIndex?.lookup(at(place)));
+        }
+      }),
+      { numRuns: 100, seed: 8 },
+    );
+  });
+
   it("never throw or hang on damaged bytes", () => {
     const random = seeded(11);
     for (let round = 0; round < 1500; round++) {
       const table = round % 2 === 0 ? version5 : old(4);
       const sections = { line: source(mutated(lineUnit(table), random)) };
       const decoded = lineTable(sections, 0, unit);
+      decoded?.lookup(at(0x1004), at(0x1000));
       decoded?.lookup(at(0x1004));
       decoded?.rows(at(0), at(0x2000)).map((row) => row.position.file);
       lineFiles(sections, Math.floor(random() * 50), unit)?.path(1);

@@ -5,6 +5,8 @@ import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import type { LineRow } from "../module-symbols";
 import type { SourcePosition } from "../type-model";
+import { findSequences, sequenceStartingAt } from "./line-sequences";
+import type { Sequences } from "./line-sequences";
 import { lineUnitBytes, parseLineHeader } from "./line-program";
 import type { LineFiles, LineHeader, LineSections, LineUnit } from "./line-program";
 
@@ -23,6 +25,8 @@ export interface LineLookup {
 
 /** Rows of one sequence in typed arrays: 17 bytes each. */
 interface Rows {
+  /** Where the sequence ends. */
+  readonly end: number;
   readonly count: number;
   readonly addresses: Float64Array;
   readonly files: Uint32Array;
@@ -86,10 +90,11 @@ class Collector {
   }
 
   /** A copy of the rows: the collector is used again. */
-  rows(): Rows {
+  rows(end: number): Rows {
     this.sort();
     const { count } = this;
     return {
+      end,
       count,
       addresses: this.addresses.slice(0, count),
       files: this.files.slice(0, count),
@@ -100,10 +105,10 @@ class Collector {
 }
 
 /**
- * Runs the opcodes (DWARF 5 section 6.2.5) from the start of a sequence to its end. Each takes at least a byte, so the loop is bounded by
- * the bytes.
+ * Runs the opcodes (DWARF 5 section 6.2.5) from the start of a sequence to its end, and gives the address there. Each takes at least a
+ * byte, so the loop is bounded by the bytes.
  */
-function runSequence(header: LineHeader, bytes: Uint8Array, out: Collector): void {
+function runSequence(header: LineHeader, bytes: Uint8Array, out: Collector): number {
   const { minimumInstruction, maximumOperations, lineBase, lineRange, opcodeBase, operandCounts } = header;
   const cursor = new Cursor(bytes);
   let address = 0;
@@ -134,7 +139,7 @@ function runSequence(header: LineHeader, bytes: Uint8Array, out: Collector): voi
         const length = cursor.uleb();
         const next = cursor.position + length;
         const extended = length > 0 ? cursor.u8() : 0;
-        if (extended === 1) return;
+        if (extended === 1) return address;
         if (extended === 2) {
           address = length === 5 ? cursor.u32() : cursor.u64();
           operation = 0;
@@ -180,147 +185,8 @@ function runSequence(header: LineHeader, bytes: Uint8Array, out: Collector): voi
     // A jump of 2^53 is damage; stopping keeps the sums exact.
     if (!Number.isSafeInteger(address)) address = 0;
   }
+  return address;
 }
-
-/** Which code the sequences of a program are for, and where their opcodes are, counted from the program's start; ascending by `lows`. */
-interface Sequences {
-  readonly lows: Float64Array;
-  readonly highs: Float64Array;
-  readonly starts: Uint32Array;
-  readonly ends: Uint32Array;
-  /** Why they are not all. */
-  readonly problem: string | undefined;
-}
-
-/**
- * Finds the sequences: the same machine as `runSequence`, which keeps nothing but addresses. A big unit has a hundred thousand functions,
- * of which a report asks for some; their rows would be as much memory as the unit itself.
- */
-function findSequences(header: LineHeader, bytes: Uint8Array): Sequences {
-  const { minimumInstruction, maximumOperations, lineRange, opcodeBase, operandCounts } = header;
-  const end = bytes.length;
-  const lows: number[] = [];
-  const highs: number[] = [];
-  const starts: number[] = [];
-  const ends: number[] = [];
-  // The number of operations that a special opcode advances.
-  const steps = new Uint8Array(256);
-  if (lineRange > 0)
-    for (let opcode = opcodeBase; opcode < 256; opcode++) steps[opcode] = Math.floor((opcode - opcodeBase) / lineRange);
-  const constant = lineRange > 0 ? Math.floor((255 - opcodeBase) / lineRange) : 0;
-  let problem: string | undefined;
-  let address = 0;
-  let operation = 0;
-  let start = 0;
-  let first = -1;
-  let low = 0;
-  let at = 0;
-  const advance = (operations: number): void => {
-    if (maximumOperations === 1) address += operations * minimumInstruction;
-    else {
-      const total = operation + operations;
-      address += minimumInstruction * Math.floor(total / maximumOperations);
-      operation = total % maximumOperations;
-    }
-  };
-  const uleb = (): number => {
-    let byte = bytes[at++] ?? 0;
-    let value = byte & 0x7f;
-    for (let scale = 0x80; byte >= 0x80 && at <= end; scale *= 0x80) {
-      byte = bytes[at++] ?? 0;
-      value += (byte & 0x7f) * scale;
-    }
-    return value;
-  };
-  const skipLeb = (): void => {
-    while ((bytes[at++] ?? 0) >= 0x80);
-  };
-  while (at < end) {
-    const opcode = bytes[at++]!;
-    if (opcode >= opcodeBase || opcode === 1) {
-      if (opcode >= opcodeBase) {
-        if (lineRange === 0) {
-          problem = "its line range is zero";
-          break;
-        }
-        if (maximumOperations === 1) address += steps[opcode]! * minimumInstruction;
-        else advance(steps[opcode]!);
-      }
-      if (first < 0) low = first = address;
-      else if (address < low) low = address;
-      continue;
-    }
-    switch (opcode) {
-      case 0: {
-        const length = uleb();
-        const next = at + length;
-        const extended = length > 0 && at < end ? bytes[at] : 0;
-        if (extended === 1) {
-          // Linkers leave the rows of functions they dropped at address 0 (or all ones, DWARF 6's tombstone): such a run is forgotten.
-          if (first > 0 && address > first && Number.isSafeInteger(address)) {
-            lows.push(low);
-            highs.push(address);
-            starts.push(start);
-            ends.push(Math.min(next, end));
-          }
-          address = 0;
-          operation = 0;
-          first = -1;
-          start = next;
-        } else if (extended === 2) {
-          const size = length === 5 ? 4 : 8;
-          if (at + 1 + size > end) at = end + 1;
-          else {
-            address = word(bytes, at + 1);
-            if (size === 8) address += word(bytes, at + 5) * 2 ** 32;
-            operation = 0;
-          }
-        }
-        at = Math.max(at, next);
-        break;
-      }
-      case 2:
-        advance(uleb());
-        break;
-      case 3:
-      case 4:
-      case 5:
-      case 12:
-        skipLeb();
-        break;
-      case 6:
-      case 7:
-      case 10:
-      case 11:
-        break;
-      case 8:
-        if (lineRange === 0) problem = "its line range is zero";
-        advance(constant);
-        break;
-      case 9:
-        address += (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-        operation = 0;
-        at += 2;
-        break;
-      default:
-        for (let operand = operandCounts[opcode - 1] ?? 0; operand > 0; operand--) skipLeb();
-    }
-    if (problem !== undefined) break;
-    if (!Number.isSafeInteger(address)) address = 0;
-  }
-  if (at > end) problem = "it is cut or damaged";
-  const order = ascending(Float64Array.from(lows));
-  return {
-    lows: Float64Array.from(order, (index) => lows[index] ?? 0),
-    highs: Float64Array.from(order, (index) => highs[index] ?? 0),
-    starts: Uint32Array.from(order, (index) => starts[index] ?? 0),
-    ends: Uint32Array.from(order, (index) => ends[index] ?? 0),
-    problem,
-  };
-}
-
-const word = (bytes: Uint8Array, at: number): number =>
-  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
 /** File and line of a row; the file's path is made when it is asked for. */
 class RowPosition implements SourcePosition {
@@ -335,51 +201,64 @@ class RowPosition implements SourcePosition {
 }
 
 const collector = new Collector();
-/** Programs up to this size are read into one buffer again and again. */
+/** Programs up to this size are read into one buffer again and again, which keeps the one that was read last. */
 const lentBytes = 8 << 20;
 let lent = new Uint8Array(0);
+let lentTo: LineTable | undefined;
 /** Sequences kept decoded: whoever asks for one address of a function asks for more. */
 const keptSequences = 16;
+/** Of so many functions a table looks for the sequences one by one; whoever asks for more has all of them found at once. */
+const searchesBeforeIndex = 24;
 
-/** The line program of one unit: an index of its sequences, whose rows are decoded when asked for. */
+/** The line program of one unit, whose sequences are found and decoded when asked for. */
 export class LineTable {
-  /** Highest end among sequences up to this index: how far to step back where they overlap. */
-  private readonly reach: Float64Array;
+  private knownSequences: Sequences | undefined;
+  /** By position in the program. */
   private readonly decoded = new Map<number, Rows>();
+  private searches = 0;
 
   private constructor(
     private readonly source: ByteSource,
     /** Where the opcodes begin in `source`. */
     private readonly start: number,
     private readonly header: LineHeader,
-    private readonly sequences: Sequences,
-  ) {
-    const { highs } = sequences;
-    this.reach = new Float64Array(highs.length);
-    let reach = 0;
-    for (let index = 0; index < highs.length; index++) this.reach[index] = reach = Math.max(reach, highs[index] ?? 0);
-  }
+  ) {}
 
   static at(sections: LineSections, offset: number, unit: LineUnit): LineTable | undefined {
     const source = sections.line;
     const bytes = source === undefined ? undefined : lineUnitBytes(source, offset, "header");
     const header = bytes === undefined ? undefined : parseLineHeader(bytes, sections, unit);
     if (source === undefined || header === undefined) return undefined;
-    const start = offset + header.programStart;
-    const size = Math.max(0, Math.min(header.programEnd - header.programStart, source.size - start));
+    return new LineTable(source, offset + header.programStart, header);
+  }
+
+  private get size(): number {
+    const { programStart, programEnd } = this.header;
+    return Math.max(0, Math.min(programEnd - programStart, this.source.size - this.start));
+  }
+
+  /** The opcodes, in a buffer that the next table writes over. */
+  private program(): Uint8Array {
+    const { size } = this;
+    if (lentTo === this) return lent.subarray(0, size);
     let buffer = lent;
     if (buffer.length < size) {
       buffer = new Uint8Array(size);
       if (size <= lentBytes) lent = buffer;
     }
-    const sequences = findSequences(header, buffer.subarray(0, source.readInto(start, buffer.subarray(0, size))));
-    const isCut = header.programEnd - header.programStart > size;
-    return new LineTable(
-      source,
-      start,
-      header,
-      isCut && sequences.problem === undefined ? { ...sequences, problem: "it is cut or damaged" } : sequences,
-    );
+    const bytes = buffer.subarray(0, this.source.readInto(this.start, buffer.subarray(0, size)));
+    if (buffer === lent) lentTo = bytes.length === size ? this : undefined;
+    return bytes;
+  }
+
+  private get sequences(): Sequences {
+    if (this.knownSequences === undefined) {
+      const sequences = findSequences(this.header, this.program());
+      const isCut = this.header.programEnd - this.header.programStart > this.size;
+      this.knownSequences =
+        isCut && sequences.problem === undefined ? { ...sequences, problem: "it is cut or damaged" } : sequences;
+    }
+    return this.knownSequences;
   }
 
   get files(): LineFiles {
@@ -393,89 +272,115 @@ export class LineTable {
 
   /** Bytes held. */
   get weight(): number {
-    return this.sequences.lows.length * 32 + 8192;
+    // A sequence takes at least some 30 bytes of the program, and as many of the index.
+    return this.size + 8192;
   }
 
   /** Ranges that the table covers, by start. */
   ranges(): { readonly low: LinkAddress; readonly high: LinkAddress }[] {
-    const { lows, highs } = this.sequences;
-    return Array.from(lows, (low, index) => ({ low: low as LinkAddress, high: (highs[index] ?? 0) as LinkAddress }));
+    return Array.from(this.sequences.lows, (low, index) => ({
+      low: low as LinkAddress,
+      high: this.rowsOf(index).end as LinkAddress,
+    }));
   }
 
   private rowsOf(sequence: number): Rows {
-    let rows = this.decoded.get(sequence);
-    if (rows !== undefined) return rows;
     const { starts, ends } = this.sequences;
     const start = starts[sequence] ?? 0;
+    return this.rowsAt(start, () => this.source.read(this.start + start, (ends[sequence] ?? 0) - start));
+  }
+
+  private rowsAt(start: number, bytes: () => Uint8Array): Rows {
+    let rows = this.decoded.get(start);
+    if (rows !== undefined) return rows;
     collector.start();
-    runSequence(this.header, this.source.read(this.start + start, (ends[sequence] ?? 0) - start), collector);
-    rows = collector.rows();
+    rows = collector.rows(runSequence(this.header, bytes(), collector));
     if (this.decoded.size >= keptSequences)
       for (const oldest of this.decoded.keys()) {
         this.decoded.delete(oldest);
         break;
       }
-    this.decoded.set(sequence, rows);
+    this.decoded.set(start, rows);
     return rows;
   }
 
-  /** Index of the sequence around an address, -1 when there is none. */
-  private sequenceAt(at: number): number {
-    const { lows, highs } = this.sequences;
-    for (let index = lastNotAbove(lows, at); index >= 0; index--) {
-      if ((this.reach[index] ?? 0) <= at) return -1;
-      if (at < (highs[index] ?? 0)) return index;
-    }
-    return -1;
+  /** Rows of the sequence that begins with the function at `low`, where it reaches beyond `at`. */
+  private ofFunction(low: number, at: number): Rows | undefined {
+    for (const rows of this.decoded.values()) if (rows.addresses[0] === low && at < rows.end) return rows;
+    if (this.knownSequences !== undefined || ++this.searches > searchesBeforeIndex) return undefined;
+    const program = this.program();
+    const start = sequenceStartingAt(program, low);
+    if (start < 0) return undefined;
+    const rows = this.rowsAt(start, () => program.subarray(start));
+    return rows.addresses[0] === low && at < rows.end ? rows : undefined;
   }
 
-  /** The row whose code holds `at`; `undefined` outside of the unit's code. */
-  lookup(at: LinkAddress): LineLookup | undefined {
-    const sequence = this.sequenceAt(at);
-    if (sequence < 0) return undefined;
-    const high = this.sequences.highs[sequence] ?? 0;
-    const { count, addresses, files, lines, flags } = this.rowsOf(sequence);
+  /** Rows of the sequence around an address. */
+  private around(at: number): Rows | undefined {
+    const { lows, reach } = this.sequences;
+    for (let index = lastNotAbove(lows, at); index >= 0 && (reach[index] ?? 0) > at; index--) {
+      const rows = this.rowsOf(index);
+      if (at < rows.end) return rows;
+    }
+    return undefined;
+  }
+
+  /**
+   * The row whose code holds `at`; `undefined` outside of the unit's code.
+   *
+   * @param low Where the function around `at` begins, for who knows: its sequence is then found without a look at all others.
+   */
+  lookup(at: LinkAddress, low?: LinkAddress): LineLookup | undefined {
+    const sequence = (low === undefined ? undefined : this.ofFunction(low, at)) ?? this.around(at);
+    if (sequence === undefined) return undefined;
+    const { count, addresses, files, lines, flags } = sequence;
     const last = rowAt(addresses, count, at);
     const address = addresses[last] ?? 0;
     let row = last;
     // Of several rows at one address the last one counts; where it only marks a view number or a call argument, the statement before it does.
     while (row > 0 && (flags[row] ?? 0) === 0 && addresses[row - 1] === address) row--;
     if ((flags[row] ?? 0) === 0) row = last;
-    const end = last + 1 < count ? (addresses[last + 1] ?? high) : high;
+    const end = last + 1 < count ? (addresses[last + 1] ?? sequence.end) : sequence.end;
     return { address: address as LinkAddress, end: end as LinkAddress, file: files[row] ?? 0, line: lines[row] ?? 0 };
   }
 
   /** File and line of the code at `at`. `undefined` also for code that belongs to no line. */
-  positionAt(at: LinkAddress): SourcePosition | undefined {
-    const found = this.lookup(at);
+  positionAt(at: LinkAddress, low?: LinkAddress): SourcePosition | undefined {
+    const found = this.lookup(at, low);
     return found === undefined || found.line === 0 ? undefined : new RowPosition(this.files, found.file, found.line);
   }
 
   /** Rows of [low, high) by address, the one that holds `low` first, cut to begin there. Rows of no line are left out. */
   rows(low: LinkAddress, high: LinkAddress): LineRow[] {
-    const { lows, highs } = this.sequences;
     const rows: LineRow[] = [];
-    // Only the sequences that can reach `low` are looked at.
-    let start = Math.max(0, lastNotAbove(lows, low));
-    while (start > 0 && (this.reach[start - 1] ?? 0) > low) start--;
-    for (let sequence = start; sequence < lows.length; sequence++) {
-      const first = lows[sequence] ?? 0;
-      if (first >= high) break;
-      if ((highs[sequence] ?? 0) <= low) continue;
-      const { count, addresses, files, lines, flags } = this.rowsOf(sequence);
-      for (let row = first >= low ? 0 : rowAt(addresses, count, low); row < count; row++) {
-        const address = addresses[row] ?? 0;
-        if (address >= high) break;
-        const line = lines[row] ?? 0;
-        if (line === 0) continue;
-        rows.push({
-          address: Math.max(address, low) as LinkAddress,
-          position: new RowPosition(this.files, files[row] ?? 0, line),
-          isStatement: (flags[row] ?? 0) !== 0,
-        });
-      }
+    const own = this.ofFunction(low, high - 1);
+    if (own !== undefined) {
+      this.addRows(own, low, high, rows);
+      return rows;
     }
+    const { lows, reach } = this.sequences;
+    // Only the sequences that can reach `low` are looked at.
+    let sequence = Math.max(0, lastNotAbove(lows, low));
+    while (sequence > 0 && (reach[sequence - 1] ?? 0) > low) sequence--;
+    for (; sequence < lows.length && (lows[sequence] ?? 0) < high; sequence++)
+      this.addRows(this.rowsOf(sequence), low, high, rows);
     return rows;
+  }
+
+  private addRows(sequence: Rows, low: LinkAddress, high: LinkAddress, out: LineRow[]): void {
+    const { end, count, addresses, files, lines, flags } = sequence;
+    if (end <= low) return;
+    for (let row = (addresses[0] ?? 0) >= low ? 0 : rowAt(addresses, count, low); row < count; row++) {
+      const address = addresses[row] ?? 0;
+      if (address >= high) return;
+      const line = lines[row] ?? 0;
+      if (line === 0) continue;
+      out.push({
+        address: Math.max(address, low) as LinkAddress,
+        position: new RowPosition(this.files, files[row] ?? 0, line),
+        isStatement: (flags[row] ?? 0) !== 0,
+      });
+    }
   }
 }
 
@@ -492,8 +397,8 @@ function rowAt(addresses: Float64Array, count: number, at: number): number {
 }
 
 /**
- * Indexes the line program at `offset` (DW_AT_stmt_list) of `.debug_line`, versions 2 to 5. Costs some nanoseconds a byte: keep the result.
- * `undefined` where there is none; a damaged one keeps the sequences before the damage and says so in `problem`.
+ * The line program at `offset` (DW_AT_stmt_list) of `.debug_line`, versions 2 to 5. Keep the result: an index of all sequences costs some
+ * nanoseconds a byte. `undefined` where there is none; a damaged one keeps the sequences before the damage and says so in `problem`.
  */
 export const lineTable = (sections: LineSections, offset: number, unit: LineUnit): LineTable | undefined =>
   LineTable.at(sections, offset, unit);
