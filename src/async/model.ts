@@ -166,8 +166,8 @@ export interface Wait {
 export interface Hold {
   readonly kind: WaitKind;
   readonly resource: Address;
-  /** The local that holds the guard: "guard", or a temporary "__3". */
-  readonly local: string;
+  /** The local that holds the guard: "guard", or a temporary "__3". Absent where no guard was found, but the lock's address on a thread's stack. */
+  readonly local?: string;
   /** What waiters queue at, when that is another object than `resource` (the semaphore in a Mutex). */
   readonly key?: Address;
   /** Permits of a semaphore. */

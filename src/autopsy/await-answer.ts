@@ -45,7 +45,7 @@ function waitAnswer(wait: Wait): WaitAnswer {
 const holdAnswer = (hold: Hold): HoldAnswer => ({
   kind: hold.kind,
   resource: hex(hold.resource),
-  local: hold.local,
+  ...(hold.local === undefined ? {} : { local: hold.local }),
   evidence: { grade: hold.evidence.grade, why: hold.evidence.why },
 });
 

@@ -295,7 +295,7 @@ function lockHolders(lock: Analysis["resources"][number], around: Around): Holde
     rows.push({
       role: "holds",
       ...who(listed),
-      ...(hold === undefined ? {} : { local: hold.what.local }),
+      ...(hold?.what.local === undefined ? {} : { local: hold.what.local }),
       ...(at === undefined ? {} : { at }),
       evidence: answer(hold?.what.evidence ?? lock.evidence),
     });
@@ -316,7 +316,7 @@ function holdRows(
       {
         role,
         ...who(listed),
-        local: placed.what.local,
+        ...(placed.what.local === undefined ? {} : { local: placed.what.local }),
         ...(placed.at === undefined ? {} : { at: placed.at }),
         evidence: answer(placed.what.evidence),
       },

@@ -4,6 +4,7 @@ import type { Report } from "../../src/autopsy/answers";
 import { runNow } from "../../src/base/work";
 import { fixture, fixtureNames } from "../support/fixtures";
 import type { Fixture } from "../support/fixtures";
+import { compareWithTruth, markerLines } from "../support/truth-check";
 import { compareVerdicts } from "../support/verdict-check";
 
 async function reportOf(set: Fixture): Promise<Report> {
@@ -27,6 +28,7 @@ describe("a report concludes what the dumped program knew, and nothing else", fu
       const { missing, extra } = compareVerdicts(report, set.truth);
       assert.deepEqual(extra, [], "said, and not so");
       assert.deepEqual(missing, [], report.verdicts.map((verdict) => `${verdict.kind}: ${verdict.summary}`).join("\n"));
+      assert.deepEqual(compareWithTruth(report, set.truth, markerLines(set.sourceDir)).wrong, []);
       // Each verdict carries how it is known.
       for (const verdict of report.verdicts) assert.notEqual(verdict.evidence.why, "");
     });
@@ -64,5 +66,16 @@ describe("a program that was ended from outside did not crash", function () {
       assert.equal(report.ended, undefined);
       assert.ok(report.verdicts.every((verdict) => verdict.kind !== "ended from outside"));
     }
+  });
+});
+
+describe("locks that block a thread", function () {
+  this.timeout(120_000);
+
+  it("stuck-deadlock-sync: are told where they are waited for, and by who has them, though the guard is on a stack", async () => {
+    const set = await fixture("stuck-deadlock-sync");
+    const { holds, holders } = compareWithTruth(await reportOf(set), set.truth, markerLines(set.sourceDir));
+    assert.deepEqual([holds.right, holds.expected], [2, 2]);
+    assert.deepEqual([holders.right, holders.expected], [2, 2]);
   });
 });

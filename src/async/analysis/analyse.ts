@@ -5,7 +5,7 @@ import type { AsyncWorld, AwaitNode, TaskKey } from "../model";
 import { isBlocked, pollingThreads } from "./blocked-threads";
 import { channelEnds } from "./channel-ends";
 import type { ChannelEnds } from "./channel-ends";
-import { factsOfTree, weighLocks, withHolders } from "./holders";
+import { factsOfTree, holdsWithoutGuard, weighLocks, withHolders } from "./holders";
 import type { Lock, Waiter } from "./holders";
 import { idleWaits } from "./idle-futures";
 import type { IdleWait } from "./idle-futures";
@@ -84,8 +84,9 @@ export function* analyse(
   const verdicts = judge(findings);
   const rewritten = new Map<TaskKey, AwaitNode>();
   const counts = wakerCounts(world);
+  const unguarded = holdsWithoutGuard(locks);
   for (const [key, facts] of tasks) {
-    const tree = withHolders(context, facts, locks);
+    const tree = withHolders(context, facts, locks, unguarded.get(key));
     rewritten.set(key, counts === undefined ? tree : withWakers(tree, facts.task, counts));
   }
   return { chains: rewritten, verdicts, resources: resourcesOf(locks) };

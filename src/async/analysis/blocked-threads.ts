@@ -4,6 +4,7 @@ import type { Thread } from "../../snapshot/snapshot";
 import type { AsyncWorld, Executor, Task, TaskKey } from "../model";
 import { kernelWait } from "../threads/blocking";
 import type { KernelWait } from "../threads/blocking";
+import { parkedFor } from "../threads/parking-lot";
 import { isSyncLockKind, lockAround } from "./holders";
 import type { Lock } from "./holders";
 
@@ -63,7 +64,8 @@ export function pollingThreads(
     const thread = threads.get(task.thread);
     if (thread === undefined) continue;
     const wait = kernelWait(thread);
-    const holders = wait?.kind === "futex" ? holdersOfFutex(wait.address, locks, task.key) : [];
+    const holders =
+      wait?.kind === "futex" ? holdersOfFutex(parkedFor(context.program, wait) ?? wait.address, locks, task.key) : [];
     const motion = motionOf(context, thread, wait);
     found.push({ thread: thread.id, task, wait, motion, role: world.threadRoles.get(thread.id) ?? "", holders });
   }

@@ -289,13 +289,40 @@ function judgeSemaphore(candidates: readonly Candidate[]): LockHolders {
   };
 }
 
-/** The chain with holders in its waits, and only the holds that were not refuted. */
-export function withHolders(context: ChainContext, facts: TaskFacts, locks: ReadonlyMap<Address, Lock>): AwaitNode {
+/** Locks of threads that a task has without a guard that was found: no local tells, only the stack of its thread. */
+export function holdsWithoutGuard(locks: ReadonlyMap<Address, Lock>): ReadonlyMap<TaskKey, readonly Hold[]> {
+  const found = new Map<TaskKey, Hold[]>();
+  for (const { address, kind, candidates, result } of locks.values()) {
+    if (candidates.length > 0 || !isSyncLockKind(kind)) continue;
+    for (const task of result.holders) {
+      const hold: Hold = { kind, resource: address, evidence: result.evidence };
+      const list = found.get(task);
+      if (list === undefined) found.set(task, [hold]);
+      else list.push(hold);
+    }
+  }
+  return found;
+}
+
+/**
+ * The chain with holders in its waits, and only the holds that were not refuted. What a running task holds on its thread's stack is in no saved
+ * local: its root tells it.
+ */
+export function withHolders(
+  context: ChainContext,
+  facts: TaskFacts,
+  locks: ReadonlyMap<Address, Lock>,
+  unguarded: readonly Hold[] = [],
+): AwaitNode {
   const live = new Set(deepest(context, facts.holds).map((each) => each.hold));
+  const inTree = new Set([...holdsIn(facts.tree)].map((each) => each.hold));
+  const onStack = [...live].filter((hold) => !inTree.has(hold));
+  for (const hold of unguarded) live.add(hold);
   const rewrite = (node: AwaitNode): AwaitNode => {
     const children = node.children.map(rewrite);
     const waitsFor = node.waitsFor === undefined ? undefined : waitWith(context, node.waitsFor, locks);
-    const holds = node.holds
+    const own = node === facts.tree ? [...(node.holds ?? []), ...onStack, ...unguarded] : node.holds;
+    const holds = own
       ?.filter((hold) => live.has(hold))
       .map((hold) => holdWith(context, facts.task, hold, locks))
       .filter((hold) => hold !== undefined);

@@ -4,6 +4,7 @@ import { displayName } from "../../rust/names";
 import type { ChainContext } from "../chains/context";
 import type { AsyncWorld, AwaitNode, Task, TaskKey, Wait, WaitKind } from "../model";
 import { kernelWait } from "../threads/blocking";
+import { parkedFor } from "../threads/parking-lot";
 
 /** The words of a thread's role -> what its wait is. */
 const blockedOn: readonly (readonly [RegExp, WaitKind])[] = [
@@ -11,23 +12,32 @@ const blockedOn: readonly (readonly [RegExp, WaitKind])[] = [
   [/blocked on std rwlock \(reading\)/, "std-rwlock-read"],
   [/blocked on std rwlock \(writing\)/, "std-rwlock-write"],
   [/blocked on parking_lot mutex/, "parking_lot-mutex"],
+  [/blocked on parking_lot rwlock \(reading\)/, "parking_lot-rwlock-read"],
+  [/blocked on parking_lot rwlock \(writing\)/, "parking_lot-rwlock-write"],
 ];
 
 /**
- * What a thread that runs a task waits for inside of the poll, as far as it is a lock: the word that it sleeps on lies in the lock. (parking_lot's
- * threads sleep on a word of their own: their lock is not told by it.)
+ * What a thread that runs a task waits for inside of the poll, as far as it is a lock: the word that it sleeps on lies in the lock. parking_lot's
+ * threads sleep on a word of their own, beside which they keep the lock's address.
  */
 function threadWait(context: ChainContext, world: AsyncWorld, thread: number): Wait | undefined {
   const found = context.program.snapshot.threads.find((each) => each.id === thread);
   const wait = found === undefined ? undefined : kernelWait(found);
   const role = world.threadRoles.get(thread) ?? "";
   const kind = blockedOn.find(([pattern]) => pattern.test(role))?.[1];
-  if (wait?.kind !== "futex" || kind === undefined || kind.startsWith("parking_lot")) return undefined;
+  if (wait?.kind !== "futex" || kind === undefined) return undefined;
+  const isParked = kind.startsWith("parking_lot");
+  const resource = isParked ? parkedFor(context.program, wait) : wait.address;
+  if (resource === undefined) return undefined;
   return {
     kind,
-    text: `${kind.replace("-", " ")} ${hex(wait.address)} (thread ${thread} is blocked)`,
-    resource: wait.address,
-    evidence: verified("the thread's registers: it sleeps in the kernel on this word"),
+    text: `${kind.replace("-", " ")} ${hex(resource)} (thread ${thread} is blocked)`,
+    resource,
+    evidence: verified(
+      isParked
+        ? "the thread's registers and its entry in parking_lot: it is parked for this lock"
+        : "the thread's registers: it sleeps in the kernel on this word",
+    ),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Program } from "../../symbols/program";
 import type { Stack } from "../../unwind/stack";
 import { kernelWait } from "./blocking";
 import type { KernelWait } from "./blocking";
+import { parkedFor } from "./parking-lot";
 
 /**
  * What a thread is doing, in a clause. `known`: what its runtime says; kept as it is, since it says why the thread waits. For all others: the
@@ -31,10 +32,9 @@ const stdWaits: readonly (readonly [RegExp, string])[] = [
   [/^(?:std::sys::sync::rwlock|std::sys::unix::locks::futex_rwlock)::.*::write_contended$/, "std rwlock (writing)"],
   [/^std::(?:sys|sync|sys_common)::.*condvar.*::(?:wait|wait_timeout|wait_optional_timeout)$/, "std condvar"],
   [/^parking_lot::raw_mutex::.*::lock_slow$/, "parking_lot mutex"],
-  [
-    /^parking_lot::raw_rwlock::.*::(?:lock_shared_slow|lock_exclusive_slow|wait_for_readers|lock_common)$/,
-    "parking_lot rwlock",
-  ],
+  [/^parking_lot::raw_rwlock::.*::lock_shared_slow$/, "parking_lot rwlock (reading)"],
+  [/^parking_lot::raw_rwlock::.*::(?:lock_exclusive_slow|wait_for_readers)$/, "parking_lot rwlock (writing)"],
+  [/^parking_lot::raw_rwlock::.*::\w+$/, "parking_lot rwlock"],
   [/^parking_lot::condvar::/, "parking_lot condvar"],
   [/^std::(?:sys|sys_common)::.*once.*::(?:call|wait)$/, "std once"],
   [/^std::thread::(?:.*::)?JoinInner<?.*::join$/, "end of a thread"],
@@ -49,7 +49,10 @@ function blockedText(program: Program, wait: KernelWait | undefined, names: read
     case "futex": {
       if (wait.operation === "other") return undefined;
       const object = stdWaits.find(([pattern]) => names.slice(0, 24).some((name) => pattern.test(baseName(name))))?.[1];
-      const at = `${hex(wait.address)}${variableText(program, wait.address)}`;
+      // parking_lot's threads sleep on a word of their own, not of the lock.
+      const word = object?.startsWith("parking_lot ") === true ? parkedFor(program, wait) : wait.address;
+      if (word === undefined) return `blocked on a ${object ?? ""}`;
+      const at = `${hex(word)}${variableText(program, word)}`;
       return object === undefined ? `blocked on the futex ${at}` : `blocked on ${object} ${at}`;
     }
     case "sleep":

@@ -82,7 +82,7 @@ function detailsOf(
     const position =
       (candidate === undefined ? undefined : ownAwaitAbove(facts.tree, candidate.node)) ?? ownAwait(facts.tree);
     details.push({
-      text: `${futureText(facts.task)} holds ${lock.kind === "semaphore" ? "permits" : "it"}${candidate === undefined ? "" : ` (${candidate.hold.local})`}`,
+      text: `${futureText(facts.task)} holds ${lock.kind === "semaphore" ? "permits" : "it"}${candidate?.hold.local === undefined ? "" : ` (${candidate.hold.local})`}`,
       task: key,
       ...(position?.position === undefined ? {} : { location: position.position }),
     });
