@@ -53,7 +53,8 @@ class Walk {
     private readonly context: ChainContext,
     private readonly task: Task,
   ) {
-    this.stale = task.state === "running";
+    // The root of a block_on of which nobody can say whether it is suspended may be polled now.
+    this.stale = task.state === "running" || (task.kind === "block-on" && task.state === "unknown");
   }
 
   node(start: Place, parent: Frame | undefined, depth: number, wakerData = parent?.wakerData): AwaitNode {
@@ -261,7 +262,8 @@ class Walk {
   /** While a task is polled its memory says what it did before. */
   private aged(evidence: Evidence): Evidence {
     if (!this.stale || evidence.grade === "unknown") return evidence;
-    return inferred(`where it was suspended last; a thread is polling it now (${evidence.why})`);
+    const now = this.task.state === "running" ? "a thread is polling it now" : "a thread may be polling it now";
+    return inferred(`where it was suspended last; ${now} (${evidence.why})`);
   }
 }
 

@@ -9,6 +9,7 @@ import type { LoadedModule, Program } from "../../../symbols/program";
 import type { TypeRef } from "../../../symbols/type-model";
 import type { PhysicalFrame, Stack } from "../../../unwind/stack";
 import { plausibility } from "../../discovery/plausibility";
+import { onlySuspendedValue } from "../../discovery/only-state";
 import { searchStack } from "../../discovery/stack-search";
 import type { StackZones } from "../../discovery/stack-zones";
 import { isPinnedBox } from "./task-layout";
@@ -50,6 +51,21 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
     const named = frameWithFuture(frames);
     const typeName = named?.future === undefined ? "" : named.module.symbols.type(named.future).name;
     const polled = polledNow(typeName, names);
+    const only =
+      named?.future === undefined || polled !== false
+        ? undefined
+        : onlySuspendedValue(program, named.module, named.future);
+    if (only !== undefined)
+      return {
+        thread,
+        future: only,
+        futureTypeName: typeName,
+        state: "suspended",
+        evidence: inferred(
+          "the thread is in block_on of this future, and not in its poll; it has one await and no data",
+        ),
+        address: first?.frame.sp ?? (0 as Address),
+      };
     return {
       thread,
       future: undefined,
@@ -203,14 +219,25 @@ function sharedOfLocalSet(reference: Place): Address | undefined {
 export const resumeFunction = (typeName: string): string =>
   typeName.replace(/\{(async_fn|async_block|async_closure|async_gen_fn|async_gen_block)_env#(\d+)\}/g, "{$1#$2}");
 
+/** The functions that resume the coroutines in a type's name: its own where it is one, those of its arguments where it is around them. */
+function resumeFunctions(typeName: string): ReadonlySet<string> {
+  const own = baseName(resumeFunction(typeName));
+  if (own !== baseName(typeName)) return new Set([own]);
+  return new Set(resumeFunction(typeName).match(/[^\s<>,&()]+\{async_\w+#\d+\}/g) ?? []);
+}
+
 /**
- * Whether the thread polls the root now, from the functions inside of block_on (innermost first): its resume function says yes; parking or
- * running another task says no. A root that is no coroutine has no function that could be known.
+ * Whether the thread polls the root now, from the functions inside of block_on (innermost first): a resume function of it says yes; parking or
+ * running another task says no. The outermost decides, since the other task can be of the root's own type. A root that is no coroutine and
+ * contains none has no function that could be known.
  */
-function polledNow(typeName: string, inside: readonly string[]): boolean | undefined {
-  const resume = baseName(resumeFunction(typeName));
-  if (resume !== baseName(typeName) && inside.some((name) => baseName(name) === resume)) return true;
-  if (inside.some((name) => /^tokio::.*::(?:park\w*|run_task)$/.test(baseName(name)))) return false;
+export function polledNow(typeName: string, inside: readonly string[]): boolean | undefined {
+  const resume = resumeFunctions(typeName);
+  for (const name of [...inside].reverse()) {
+    const base = baseName(name);
+    if (resume.has(base)) return true;
+    if (/^tokio::.*::(?:park\w*|run_task)$/.test(base)) return false;
+  }
   return undefined;
 }
 
