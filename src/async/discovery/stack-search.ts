@@ -32,6 +32,8 @@ interface Hit {
   readonly suspended: number;
   readonly checks: number;
   linked: boolean;
+  /** The link is between the innermost future, which waits, and the object that it waits for: exactly where both must have it. */
+  linkedLeaf: boolean;
   pointed: boolean;
 }
 
@@ -66,11 +68,14 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
   for (const hit of hits) {
     const size = sizeOf(hit.place);
     hit.linked = isLinked(memory, zones, hit.place.address, size);
+    const leaf = hit.linked ? innermost(hit.place, search.unwrap) : undefined;
+    hit.linkedLeaf = leaf !== undefined && isLinked(memory, zones, leaf.address, sizeOf(leaf));
     hit.pointed = addressesOf(hit.place, search.unwrap).some((at) =>
       (pointers.get(at) ?? []).some((holder) => holder < hit.place.address || holder >= hit.place.address + size),
     );
   }
-  const score = (hit: Hit): number => (hit.linked ? 1000 : 0) + hit.suspended * 20 + (hit.pointed ? 10 : 0);
+  const score = (hit: Hit): number =>
+    (hit.linkedLeaf ? 2000 : 0) + (hit.linked ? 1000 : 0) + hit.suspended * 20 + (hit.pointed ? 10 : 0);
   const ranked = hits.filter((hit) => hit.linked || hit.pointed).sort((a, b) => score(b) - score(a));
   const [best, second] = ranked;
   const found = `${String(hits.length)} ${hits.length === 1 ? "place fits" : "places fit"} its type`;
@@ -109,7 +114,7 @@ function hitsIn(
     if (inner === undefined) continue;
     const { contradiction, checks, suspended } = plausibility(inner);
     if (contradiction === undefined && suspended > 0)
-      hits.push({ place, checks, suspended, linked: false, pointed: false });
+      hits.push({ place, checks, suspended, linked: false, linkedLeaf: false, pointed: false });
   }
   return hits;
 }
@@ -124,6 +129,17 @@ function addressesOf(place: Place, unwrap: StackSearch["unwrap"]): readonly numb
     here = isFailure(value) ? undefined : value.awaitee;
   }
   return addresses;
+}
+
+/** What the chain of coroutines ends in, where it is no coroutine. */
+function innermost(place: Place, unwrap: StackSearch["unwrap"]): Place | undefined {
+  let here: Place | undefined = unwrap === undefined ? place : unwrap(place);
+  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
+    const value = coroutineAt(here);
+    if (isFailure(value)) return depth === 0 ? undefined : here;
+    here = value.awaitee;
+  }
+  return undefined;
 }
 
 /** Words of the live stack below the end of the frames that look like addresses in it, and registers; by value, with where they lie (-1: register). */

@@ -10,6 +10,7 @@ import type { TypeRef } from "../../../symbols/type-model";
 import type { PhysicalFrame, Stack } from "../../../unwind/stack";
 import { plausibility } from "../../discovery/plausibility";
 import { onlySuspendedValue } from "../../discovery/only-state";
+import { onlySuspendedValue } from "../../discovery/only-state";
 import { searchStack } from "../../discovery/stack-search";
 import type { StackZones } from "../../discovery/stack-zones";
 import { isPinnedBox } from "./task-layout";
@@ -51,6 +52,21 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
     const named = frameWithFuture(frames);
     const typeName = named?.future === undefined ? "" : named.module.symbols.type(named.future).name;
     const polled = polledNow(typeName, names);
+    const only =
+      named?.future === undefined || polled !== false
+        ? undefined
+        : onlySuspendedValue(program, named.module, named.future);
+    if (only !== undefined)
+      return {
+        thread,
+        future: only,
+        futureTypeName: typeName,
+        state: "suspended",
+        evidence: inferred(
+          "the thread is in block_on of this future, and not in its poll; it has one await and no data",
+        ),
+        address: first?.frame.sp ?? (0 as Address),
+      };
     const only =
       named?.future === undefined || polled !== false
         ? undefined
