@@ -10,9 +10,9 @@ import type { TypeRef } from "../../../symbols/type-model";
 import type { PhysicalFrame, Stack } from "../../../unwind/stack";
 import { plausibility } from "../../discovery/plausibility";
 import { onlySuspendedValue } from "../../discovery/only-state";
-import { onlySuspendedValue } from "../../discovery/only-state";
 import { searchStack } from "../../discovery/stack-search";
 import type { StackZones } from "../../discovery/stack-zones";
+import { isTraceRoot, withoutTraceRoot } from "./names";
 import { isPinnedBox } from "./task-layout";
 
 /** The future that a thread drives by `block_on`. It is no task: it lies pinned on the thread's stack. */
@@ -50,23 +50,8 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
   if (found.place === undefined) {
     const [first] = frames;
     const named = frameWithFuture(frames);
-    const typeName = named?.future === undefined ? "" : named.module.symbols.type(named.future).name;
+    const typeName = named?.future === undefined ? "" : withoutTraceRoot(named.module.symbols.type(named.future).name);
     const polled = polledNow(typeName, names);
-    const only =
-      named?.future === undefined || polled !== false
-        ? undefined
-        : onlySuspendedValue(program, named.module, named.future);
-    if (only !== undefined)
-      return {
-        thread,
-        future: only,
-        futureTypeName: typeName,
-        state: "suspended",
-        evidence: inferred(
-          "the thread is in block_on of this future, and not in its poll; it has one await and no data",
-        ),
-        address: first?.frame.sp ?? (0 as Address),
-      };
     const only =
       named?.future === undefined || polled !== false
         ? undefined
@@ -207,6 +192,10 @@ function unwrapOnce(here: Place): { readonly place: Place; readonly localSet?: A
   const name = typeOf(here).name;
   if (/^core::pin::Pin<(?:alloc::boxed::Box<|&mut )/.test(name)) {
     const inner = deref(here) ?? deref(peel(here));
+    return inner === undefined ? undefined : { place: inner };
+  }
+  if (isTraceRoot(name)) {
+    const inner = member(here, "future");
     return inner === undefined ? undefined : { place: inner };
   }
   if (/^tokio::task::local::.*::run_until(?:<.*>)?::\{async_fn_env#0\}/.test(name)) {

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { blockingClosure, genericArguments, isWorkerClosure, schedulerKind } from "./names";
+import { blockingClosure, genericArguments, isWorkerClosure, schedulerKind, withoutTraceRoot } from "./names";
 import { resumeFunction } from "./block-on";
 import { stateText, stateWord } from "./task-state";
 
@@ -28,6 +28,13 @@ describe("tokio's names", () => {
       }),
       { seed: 20261126 },
     );
+  });
+
+  it("leave out what a runtime that gives taskdumps puts around each future", () => {
+    const own = "app::serve::{async_fn_env#0}<u8, alloc::vec::Vec<u8>>";
+    assert.equal(withoutTraceRoot(`tokio::runtime::task::trace::Root<${own}>`), own);
+    assert.equal(withoutTraceRoot(own), own);
+    assert.equal(withoutTraceRoot("app::trace::Root<u8>"), "app::trace::Root<u8>");
   });
 
   it("tell the scheduler of every version", () => {

@@ -18,6 +18,16 @@ export const tokioPaths = {
   blockingTask: "tokio::runtime::blocking::task::BlockingTask",
 } as const;
 
+/**
+ * What `spawn` and `block_on` put around every future of a runtime that can be asked for a taskdump (`tokio_unstable`, feature `taskdump`;
+ * runtime/task/trace/mod.rs in 1.54): its member `future` is what the program spawned.
+ */
+export const isTraceRoot = (typeName: string): boolean => baseName(typeName) === "tokio::runtime::task::trace::Root";
+
+/** The name of the program's own future. */
+export const withoutTraceRoot = (typeName: string): string =>
+  isTraceRoot(typeName) ? (genericArguments(typeName)[0] ?? typeName) : typeName;
+
 export type SchedulerKind = "multi-thread" | "current-thread" | "local-set" | "blocking" | "unknown";
 
 /** What runs a task, from the type name of its scheduler field (an `Arc<...>`, or the blocking pool's own type). */

@@ -17,6 +17,7 @@ import type { Program } from "../../../symbols/program";
 import type { SourcePosition } from "../../../symbols/type-model";
 import type { TaskState } from "../../model";
 import type { Candidate } from "./task-header";
+import { isTraceRoot } from "./names";
 import { isPinnedBox } from "./task-layout";
 import type { TaskLayout } from "./task-layout";
 
@@ -60,14 +61,20 @@ export function stageContent(program: Program, candidate: Candidate): StageConte
   }
 }
 
-/** `spawn` boxes large futures: the task's future is what is in the box. */
+/** `spawn` boxes large futures, and puts a root for taskdumps around all: the task's future is what is inside. */
 function runningFuture(future: Place): StageContent {
   let here = future;
   for (let depth = 0; depth < 4; depth++) {
     const name = typeOf(here).name;
-    if (!isPinnedBox(name)) return { kind: "running", place: here, typeName: name };
-    const target = dynTarget(here);
-    const inner = isFailure(target) ? (deref(peel(here)) ?? deref(here)) : target.place;
+    const isRoot = isTraceRoot(name);
+    if (!isRoot && !isPinnedBox(name)) return { kind: "running", place: here, typeName: name };
+    const target = isRoot ? undefined : dynTarget(here);
+    const inner =
+      target === undefined
+        ? member(here, "future")
+        : isFailure(target)
+          ? (deref(peel(here)) ?? deref(here))
+          : target.place;
     if (inner === undefined) return { kind: "running", place: here, typeName: name };
     here = inner;
   }

@@ -6,7 +6,7 @@ import type { Place } from "../../../rust/place";
 import { baseName } from "../../../rust/type-names";
 import type { LoadedModule, Program } from "../../../symbols/program";
 import type { TypeRef } from "../../../symbols/type-model";
-import { blockingClosure, isWorkerClosure, schedulerKind, tokioPaths } from "./names";
+import { blockingClosure, isWorkerClosure, schedulerKind, tokioPaths, withoutTraceRoot } from "./names";
 import type { SchedulerKind } from "./names";
 import { pollTypes } from "./poll-functions";
 import type { PollTypes } from "./poll-functions";
@@ -96,7 +96,7 @@ function commonParts(
 ): Pick<TaskLayout, "futureName" | "schedulerName" | "schedulerKind" | "kind"> {
   const closure = blockingClosure(futureName);
   return {
-    futureName: closure ?? futureName,
+    futureName: closure ?? withoutTraceRoot(futureName),
     schedulerName,
     schedulerKind: schedulerKind(schedulerName),
     kind: closure === undefined ? "async" : isWorkerClosure(closure) ? "worker" : "blocking",
