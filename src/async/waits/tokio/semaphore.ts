@@ -6,11 +6,11 @@ import type { Place } from "../../../rust/place";
 import { pathAt } from "../../chains/context";
 import { seek } from "../../chains/seek";
 import type { ChainContext } from "../../chains/context";
-import type { FutureEntry, Reading, Step } from "../../futures/entry";
+import type { Frame, FutureEntry, Reading, Step } from "../../futures/entry";
 import type { Wait, WaitKind } from "../../model";
 import { linkedList } from "../list";
 import type { NodeList } from "../list";
-import { ancestors, decline, leaf, numberAt, plural, seekAround, target } from "../support";
+import { ancestors, decline, leaf, libraryAncestors, numberAt, plural, seekAround, target } from "../support";
 import { channelFacts } from "./channel";
 
 /** tokio's one queue of waiters, under Mutex, RwLock, Semaphore, OnceCell and the bounded channel (tokio/src/sync/batch_semaphore.rs). */
@@ -64,7 +64,7 @@ interface Owner {
 }
 
 /** By the function of tokio that awaits the permit. */
-function ownerOf(reading: Reading): Owner | undefined {
+function ownerOf(reading: Reading, semaphore: Place): Owner | undefined {
   for (const each of ancestors(reading.frame)) {
     const found = /^tokio::sync::(mutex|rwlock|semaphore|once_cell|mpsc::bounded|mpsc::chan)::(?:\w+::)*(\w+)$/.exec(
       each.path.path,
@@ -84,7 +84,7 @@ function ownerOf(reading: Reading): Owner | undefined {
       }
       case "semaphore":
         // OnceCell has a whole Semaphore inside: what is around decides.
-        if (isInside(each, /^tokio::sync::once_cell::/))
+        if (isAwaitedByOnceCell(each) && isOfOnceCell(reading, semaphore))
           return { kind: "once-cell", name: "OnceCell", type: "tokio::sync::once_cell::OnceCell" };
         return { kind: "semaphore", name: `Semaphore::${method}`, type: "tokio::sync::semaphore::Semaphore" };
       case "once_cell":
@@ -100,9 +100,23 @@ function ownerOf(reading: Reading): Owner | undefined {
   return undefined;
 }
 
-function isInside(frame: Reading["frame"], test: RegExp): boolean {
-  for (const each of ancestors(frame)) if (test.test(each.path.path)) return true;
+/**
+ * A OnceCell itself awaits this `acquire`. Around the future that fills the cell there is a OnceCell too, but that future is the program's
+ * own, and what it waits for is another semaphore.
+ */
+export function isAwaitedByOnceCell(acquire: Frame): boolean {
+  for (const each of libraryAncestors(acquire)) if (each.path.path.startsWith("tokio::sync::once_cell::")) return true;
   return false;
+}
+
+/** `get_or_init(|| semaphore.acquire())` has no frame of the program's own in between: the cell knows which semaphore is its own. */
+function isOfOnceCell(reading: Reading, semaphore: Place): boolean {
+  const { context, frame } = reading;
+  const type = "tokio::sync::once_cell::OnceCell";
+  return (
+    seekAround(context, frame, type, (place) => holdsSemaphore(context, place, semaphore)) !== undefined ||
+    seekAround(context, frame, type) === undefined
+  );
 }
 
 /** `Acquire{node: Waiter{state: still missing}, semaphore, num_permits, queued}`. */
@@ -124,7 +138,7 @@ function acquireStep(reading: Reading): Step {
   const queued = queuedAt === undefined ? undefined : readBool(queuedAt);
   const missing = numberAt(node, ["state"]) ?? wanted;
   const index = facts.positions.get(node.address) ?? -1;
-  const owner = ownerOf(reading);
+  const owner = ownerOf(reading, semaphore);
   const known =
     owner === undefined
       ? undefined
