@@ -108,7 +108,7 @@ function ready(child) {
   });
 }
 
-function checkCorePattern() {
+export function checkCorePattern() {
   const pattern = readFileSync("/proc/sys/kernel/core_pattern", "utf8").trim();
   if (/[|/]/.test(pattern))
     throw new Advice(`Cores go to "${pattern}". As root: echo core > /proc/sys/kernel/core_pattern`);
