@@ -2,8 +2,8 @@ import type { Address } from "../../base/brand";
 import { hex } from "../../base/brand";
 import { inferred, unknown } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
-import { coroutineAt } from "../../rust/coroutine";
-import { isFailure, placeOf, sizeOf } from "../../rust/place";
+import { coroutineAt, isCoroutineType } from "../../rust/coroutine";
+import { isFailure, memberPlace, placeOf, sizeOf, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { Arch, Memory } from "../../snapshot/snapshot";
 import type { LoadedModule, Program } from "../../symbols/program";
@@ -90,6 +90,15 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
     const places = `${hex(best.place.address)} and ${hex(second.place.address)}`;
     return { place: undefined, evidence: unknown(`${found}, ${places} equally well`) };
   }
+  // What overlaps a future, or lies where one was, can be linked by accident. Such a place does not outdo one that fits in more ways.
+  const fitter = best.linkedLeaf ? undefined : hits.find((hit) => hit.checks > best.checks + 2);
+  if (fitter !== undefined)
+    return {
+      place: undefined,
+      evidence: unknown(
+        `${found}: ${hex(fitter.place.address)} fits better than ${hex(best.place.address)}, to which something points`,
+      ),
+    };
   const link = best.linked ? "what it waits for links back to it" : "a register or the live stack holds its address";
   return {
     place: best.place,
@@ -122,7 +131,7 @@ function hitsIn(
 /** Addresses that mean this future: its own, and those of the futures that it awaits in place. */
 function addressesOf(place: Place, unwrap: StackSearch["unwrap"]): readonly number[] {
   const addresses: number[] = [place.address];
-  let here: Place | undefined = unwrap === undefined ? place : unwrap(place);
+  let here = coroutineIn(unwrap === undefined ? place : unwrap(place));
   for (let depth = 0; depth < 32 && here !== undefined; depth++) {
     addresses.push(here.address);
     const value = coroutineAt(here);
@@ -131,9 +140,21 @@ function addressesOf(place: Place, unwrap: StackSearch["unwrap"]): readonly numb
   return addresses;
 }
 
+/** The coroutine that a future of the program's own has inside (a timer or a span around it); itself where it is one, or has none. */
+function coroutineIn(place: Place | undefined, depth = 0): Place | undefined {
+  if (place === undefined) return undefined;
+  const type = typeOf(place);
+  if (depth > 3 || type.kind !== "struct") return place;
+  for (const member of type.members) {
+    const inner = coroutineIn(memberPlace(place, member), depth + 1);
+    if (inner !== undefined && isCoroutineType(typeOf(inner))) return inner;
+  }
+  return place;
+}
+
 /** What the chain of coroutines ends in, where it is no coroutine. */
 function innermost(place: Place, unwrap: StackSearch["unwrap"]): Place | undefined {
-  let here: Place | undefined = unwrap === undefined ? place : unwrap(place);
+  let here = coroutineIn(unwrap === undefined ? place : unwrap(place));
   for (let depth = 0; depth < 32 && here !== undefined; depth++) {
     const value = coroutineAt(here);
     if (isFailure(value)) return depth === 0 ? undefined : here;
