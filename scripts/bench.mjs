@@ -1,13 +1,15 @@
-// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb]
+// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb] [--responsiveness]
 // Builds a big program, lets it dump core, and prints wall, CPU and peak memory of `grace report` and of gdb and lldb printing all backtraces of
-// the same core, side by side in one run, as ratios. Prints figures, never passes or fails.
+// the same core, side by side in one run, as ratios. With --responsiveness instead how long the debug adapter leaves a client without an answer while
+// it opens that core and shows its tasks. Prints figures, never passes or fails.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { sizes, writeProgram } from "./bench/program.mjs";
+import { measureResponsiveness } from "./bench/responsiveness.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
@@ -16,6 +18,8 @@ const { values } = parseArgs({
     runs: { type: "string", default: "3" },
     "no-lldb": { type: "boolean", default: false },
     "build-only": { type: "boolean", default: false },
+    responsiveness: { type: "boolean", default: false },
+    adapter: { type: "string", default: "dist/adapter.js" },
   },
 });
 const size = sizes[values.size];
@@ -68,10 +72,32 @@ function measure(command) {
   return { wall, cpu: user + system, peak: peak / 1024, status: run.status, bytes: statSync(output).size };
 }
 
+async function printResponsiveness() {
+  const { phases, requests } = await measureResponsiveness({
+    adapter: resolve(root, values.adapter),
+    dump: core,
+    program,
+  });
+  const ms = (value) => `${value.toFixed(0).padStart(8)} ms`;
+  console.log(
+    `${values.size}: ${size.alive * size.tasksOfEach} tasks; ${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}`,
+  );
+  console.log(`\n${"phase".padEnd(28)} ${"takes".padStart(11)}   longest wait for an answer   over 100 ms`);
+  for (const { name, ms: takes, longest, over100 } of phases)
+    console.log(`${name.padEnd(28)} ${ms(takes)}   ${ms(longest).padStart(26)}   ${String(over100).padStart(11)}`);
+  console.log(`\n${"request".padEnd(28)} ${"answered in".padStart(11)}   size`);
+  for (const { name, ms: takes, kb } of requests)
+    console.log(`${name.padEnd(28)} ${ms(takes)}   ${kb.toFixed(0)} KB`);
+}
+
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 prepare();
 if (values["build-only"]) process.exit(0);
+if (values.responsiveness) {
+  await printResponsiveness();
+  process.exit(0);
+}
 if (!existsSync("/usr/bin/time")) fail("The bench measures with GNU time: install the package `time`.");
 if (!has("gdb")) fail("The bench compares with gdb: install it.");
 const contenders = {

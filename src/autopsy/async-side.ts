@@ -76,7 +76,7 @@ export class AsyncSide {
     for (const [index, task] of world.tasks.entries()) {
       const chain = yield* this.chain(task);
       if (chain !== undefined) chains.set(task.key, chain);
-      if (index % 64 === 63) yield { message: "Decoding await chains", fraction: index / world.tasks.length };
+      yield { message: "Decoding await chains", fraction: index / world.tasks.length };
     }
     this.analysed = yield* analyse(this.context!, world, chains);
     return this.analysed;
@@ -89,13 +89,13 @@ export class AsyncSide {
     const world = yield* this.world();
     const receivers = new Map<Address, ChannelEnd[]>();
     const senders = new Map<Address, ChannelEnd[]>();
-    for (let start = 0; start < world.tasks.length; start += 64) {
+    for (let start = 0; start < world.tasks.length; start += 32) {
       const facts: TaskFacts[] = [];
-      for (const task of world.tasks.slice(start, start + 64)) {
+      for (const task of world.tasks.slice(start, start + 32)) {
         const chain = task.state === "running" ? undefined : chains.get(task.key);
         if (chain !== undefined) facts.push(factsOfTree(task, chain));
       }
-      const found = channelEnds(this.context!, facts);
+      const found = yield* channelEnds(this.context!, facts);
       merge(receivers, found.receivers);
       merge(senders, found.senders);
       yield { message: "Looking for the ends of channels", fraction: start / world.tasks.length };
@@ -117,6 +117,7 @@ export class AsyncSide {
         executorLabel: task.executor === undefined ? "no executor known" : (labels.get(task.executor) ?? task.executor),
         chain: yield* this.chain(task),
       });
+      if (list.length % 256 === 0) yield { message: "Listing tasks", fraction: list.length / world.tasks.length };
     }
     this.list = list;
     return list;

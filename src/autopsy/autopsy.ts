@@ -43,6 +43,8 @@ import { waitResources } from "./wait-resources";
 /** Threads whose stacks a report unwinds; a dump with more says so. */
 const threadLimit = 2000;
 
+const none: readonly string[] = [];
+
 /**
  * An open dump: every question of every front end. Answers are plain data; nothing is read before it is asked, and what was read once is kept.
  * Long questions are `Work`, to be run in one go or in slices.
@@ -52,6 +54,7 @@ export class Autopsy {
   private readonly stacks = new Map<number, Stack>();
   private readonly async: AsyncSide;
   private verdictList: readonly VerdictAnswer[] | undefined;
+  private badgesByTask: Map<string, string[]> | undefined;
   private cause: CrashCause | undefined;
   private resourceList: readonly WaitResourceAnswer[] | undefined;
 
@@ -159,7 +162,17 @@ export class Autopsy {
 
   /** Kinds of the verdicts that name this task, once they were reached. */
   badges(key: string): readonly string[] {
-    return (this.verdictList ?? []).filter((verdict) => verdict.tasks.includes(key)).map((verdict) => verdict.kind);
+    if (this.verdictList === undefined) return none;
+    if (this.badgesByTask === undefined) {
+      this.badgesByTask = new Map();
+      for (const { kind, tasks } of this.verdictList)
+        for (const task of new Set(tasks)) {
+          const list = this.badgesByTask.get(task);
+          if (list === undefined) this.badgesByTask.set(task, [kind]);
+          else list.push(kind);
+        }
+    }
+    return this.badgesByTask.get(key) ?? none;
   }
 
   taskSummary(task: Task): TaskSummary {
@@ -203,7 +216,7 @@ export class Autopsy {
         ...(file === undefined || line === undefined ? {} : { location: { file, line } }),
       };
     };
-    this.resourceList = waitResources({
+    this.resourceList = yield* waitResources({
       tasks,
       analysis,
       ends,
@@ -218,7 +231,7 @@ export class Autopsy {
   *waitGraph(): Work<WaitGraphAnswer> {
     const resources = yield* this.waits();
     const verdicts = yield* this.verdicts();
-    return waitGraph({ resources, verdicts, threadRole: (thread) => this.async.threadRole(thread) });
+    return yield* waitGraph({ resources, verdicts, threadRole: (thread) => this.async.threadRole(thread) });
   }
 
   *executors(): Work<readonly ExecutorAnswer[]> {

@@ -1,5 +1,7 @@
 import type { AwaitNode, Task } from "../async/model";
 import type { GroupAnswer, Grouping, Location } from "./answers";
+import { forEachSliced, sortSliced } from "../base/work";
+import type { Work } from "../base/work";
 import { leafWaits, locationOf, ownAwait } from "./await-answer";
 
 /** A task with what a list shows of it; chains are decoded by the caller, since they cost most. */
@@ -66,8 +68,19 @@ export function groupKeys(listed: ListedTask, grouping: Grouping): readonly Grou
   }
 }
 
+/** Worked out once for each task: lists group by it again and again. */
+const chainKeys = new WeakMap<ListedTask, string>();
+
 /** Equal for tasks that are suspended at the same places, whatever their addresses and numbers. */
 export function nodeChainKey(listed: ListedTask): string {
+  const known = chainKeys.get(listed);
+  if (known !== undefined) return known;
+  const key = writeChainKey(listed);
+  chainKeys.set(listed, key);
+  return key;
+}
+
+function writeChainKey(listed: ListedTask): string {
   const parts: string[] = [listed.task.state, listed.future];
   const visit = (node: AwaitNode, depth: number): void => {
     const line = node.position?.line ?? 0;
@@ -80,18 +93,28 @@ export function nodeChainKey(listed: ListedTask): string {
   return parts.join("\n");
 }
 
+export interface TaskGroup {
+  readonly group: GroupAnswer;
+  /** The first task of it. */
+  readonly example: ListedTask;
+}
+
 /** Groups, largest first; equal counts by label. */
-export function groupTasks(tasks: Iterable<ListedTask>, grouping: Grouping): readonly GroupAnswer[] {
-  const groups = new Map<string, { readonly first: GroupKey; count: number }>();
-  for (const listed of tasks)
+export function* groupTasks(tasks: Iterable<ListedTask>, grouping: Grouping): Work<readonly TaskGroup[]> {
+  const groups = new Map<string, { readonly first: GroupKey; readonly example: ListedTask; count: number }>();
+  yield* forEachSliced(tasks, { message: "Grouping tasks" }, (listed) => {
     for (const key of groupKeys(listed, grouping)) {
       const group = groups.get(key.key);
-      if (group === undefined) groups.set(key.key, { first: key, count: 1 });
+      if (group === undefined) groups.set(key.key, { first: key, example: listed, count: 1 });
       else group.count++;
     }
-  return [...groups.values()]
-    .map(({ first, count }) => ({ ...first, count }))
-    .sort((a, b) => b.count - a.count || (a.label < b.label ? -1 : 1));
+  });
+  const listed = [...groups.values()].map(({ first, example, count }) => ({ group: { ...first, count }, example }));
+  return yield* sortSliced(
+    listed,
+    (a, b) => b.group.count - a.group.count || (a.group.label < b.group.label ? -1 : 1),
+    { message: "Grouping tasks" },
+  );
 }
 
 /** Every word of `search` must occur somewhere in what a person sees of the task; case is ignored. */

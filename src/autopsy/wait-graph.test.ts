@@ -1,6 +1,14 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import type { HolderAnswer, HolderRole, VerdictAnswer, WaiterAnswer, WaitResourceAnswer } from "./answers";
+import { runNow } from "../base/work";
+import type {
+  HolderAnswer,
+  HolderRole,
+  VerdictAnswer,
+  WaiterAnswer,
+  WaitGraphAnswer,
+  WaitResourceAnswer,
+} from "./answers";
 import { graphLimit, ordinal, waitGraph } from "./wait-graph";
 
 const evidence = { grade: "verified", why: "made up" } as const;
@@ -39,10 +47,8 @@ const timer = (...tasks: readonly string[]): WaitResourceAnswer => {
   return rest;
 };
 
-const draw = (
-  resources: readonly WaitResourceAnswer[],
-  verdicts: readonly VerdictAnswer[] = [],
-): ReturnType<typeof waitGraph> => waitGraph({ resources, verdicts, threadRole: () => undefined });
+const draw = (resources: readonly WaitResourceAnswer[], verdicts: readonly VerdictAnswer[] = []): WaitGraphAnswer =>
+  runNow(waitGraph({ resources, verdicts, threadRole: () => undefined }));
 
 const deadlock = (...tasks: readonly string[]): VerdictAnswer => ({
   kind: "deadlock",
@@ -152,7 +158,7 @@ describe("the picture of who waits for whom", () => {
         );
         const all = [...new Set(made.flatMap((each) => [...each.holders, ...each.waiters]))];
         const verdicts = [deadlock(...all)];
-        const { nodes, edges } = waitGraph({ resources, verdicts, threadRole: () => undefined, limit });
+        const { nodes, edges } = runNow(waitGraph({ resources, verdicts, threadRole: () => undefined, limit }));
         const ids = new Set(nodes.map((node) => node.id));
         assert.equal(ids.size, nodes.length);
         assert.ok(nodes.length <= limit);

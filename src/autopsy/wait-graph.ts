@@ -10,6 +10,8 @@ import type {
   WaitGraphAnswer,
   WaitResourceAnswer,
 } from "./answers";
+import { sortSliced } from "../base/work";
+import type { Work } from "../base/work";
 import { counted, nodeKind } from "./wait-kinds";
 import { deadlockCircles, resourceId } from "./wait-resources";
 
@@ -53,16 +55,18 @@ interface Component {
  * Who waits for whom, as a picture: deadlocks first, then what the verdicts name, then the largest groups, up to a bound. Tasks that have nothing to do with
  * another one are counted and not drawn.
  */
-export function waitGraph(sources: GraphSources): WaitGraphAnswer {
-  const people = peopleOf(sources);
+export function* waitGraph(sources: GraphSources): Work<WaitGraphAnswer> {
+  const people = yield* peopleOf(sources);
   const circles = deadlockCircles(sources.resources, sources.verdicts);
   const onCircle = (id: string): boolean => circles.some((circle) => circle.has(id));
-  const components = componentsOf(people, onCircle);
+  const components = yield* componentsOf(people, onCircle);
   const drawing = new Drawing(sources, circles);
   const limit = sources.limit ?? graphLimit;
   let alone = 0;
   let beyond = 0;
+  let steps = 0;
   for (const component of components) {
+    if (++steps % 256 === 0) yield progress;
     const [first] = component.people;
     if (
       component.urgency === 0 &&
@@ -80,7 +84,9 @@ export function waitGraph(sources: GraphSources): WaitGraphAnswer {
 const isShared = (resource: WaitResourceAnswer): boolean =>
   resource.address !== undefined || resource.kind === "task" || resource.holders.length > 0;
 
-function peopleOf({ resources, verdicts }: GraphSources): Map<string, Person> {
+const progress = { message: "Drawing who waits for whom" };
+
+function* peopleOf({ resources, verdicts }: GraphSources): Work<Map<string, Person>> {
   const people = new Map<string, Person>();
   const person = (key: string, future: string): Person => {
     let found = people.get(key);
@@ -90,9 +96,12 @@ function peopleOf({ resources, verdicts }: GraphSources): Map<string, Person> {
     }
     return found;
   };
+  let steps = 0;
   for (const resource of resources) {
+    if (++steps % 256 === 0) yield progress;
     const shared = isShared(resource);
     for (const waiter of resource.waiters) {
+      if (++steps % 256 === 0) yield progress;
       const found = person(waiter.task, waiter.future);
       found.at ??= waiter.at;
       if (waiter.state === "running") found.thread ??= waiter.thread;
@@ -111,22 +120,27 @@ function peopleOf({ resources, verdicts }: GraphSources): Map<string, Person> {
 }
 
 /** People who have to do with each other through a resource that somebody waits for. Most urgent first, then largest. */
-function componentsOf(people: ReadonlyMap<string, Person>, onCircle: (id: string) => boolean): Component[] {
+function* componentsOf(people: ReadonlyMap<string, Person>, onCircle: (id: string) => boolean): Work<Component[]> {
   const seen = new Set<string>();
   const components: Component[] = [];
   const byResource = new Map<WaitResourceAnswer, Person[]>();
-  for (const each of people.values())
+  let steps = 0;
+  for (const each of people.values()) {
+    if (++steps % 256 === 0) yield progress;
     for (const resource of new Set([...each.waits, ...each.has])) {
       const list = byResource.get(resource);
       if (list === undefined) byResource.set(resource, [each]);
       else list.push(each);
     }
+  }
   for (const start of people.values()) {
+    if (++steps % 256 === 0) yield progress;
     if (seen.has(start.key)) continue;
     seen.add(start.key);
     const component: Component = { people: [start], resources: [], urgency: 0 };
     const resources = new Set<WaitResourceAnswer>();
     for (const at of component.people) {
+      if (++steps % 256 === 0) yield progress;
       if (onCircle(`task ${at.key}`)) component.urgency = 2;
       else if (at.marks.size > 0) component.urgency = Math.max(component.urgency, 1);
       for (const resource of [...at.waits, ...at.has]) {
@@ -142,7 +156,7 @@ function componentsOf(people: ReadonlyMap<string, Person>, onCircle: (id: string
     }
     components.push(component);
   }
-  return components.sort((a, b) => b.urgency - a.urgency || b.people.length - a.people.length);
+  return yield* sortSliced(components, (a, b) => b.urgency - a.urgency || b.people.length - a.people.length, progress);
 }
 
 const relations: Readonly<Record<HolderRole, GraphRelation>> = {

@@ -5,6 +5,8 @@ import type { ChannelEnds } from "../async/analysis/channel-ends";
 import { isLockKind, isSyncLockKind } from "../async/analysis/holders";
 import { circles } from "../async/analysis/progress";
 import type { AwaitNode, Hold, Task, Wait } from "../async/model";
+import { forEachSliced, sortSliced } from "../base/work";
+import type { Work } from "../base/work";
 import { ownAwait } from "./await-answer";
 import type {
   EvidenceAnswer,
@@ -50,13 +52,15 @@ interface Gathering {
  * Everything that tasks wait for, or hold: who has it, and who waits in which order. What is wrong comes first, then what most wait for. Nothing is
  * said here that the chains and the analysis do not say: this only turns them round.
  */
-export function waitResources(sources: WaitSources): readonly WaitResourceAnswer[] {
+export function* waitResources(sources: WaitSources): Work<readonly WaitResourceAnswer[]> {
   const places = new Map<string, TaskPlaces>();
-  const byKey = new Map(sources.tasks.map((listed) => [listed.task.key, listed]));
-  for (const { task, chain } of sources.tasks)
-    if (chain !== undefined) places.set(task.key, placesIn(chain, sources.location));
+  const byKey = new Map<string, ListedTask>();
+  yield* forEachSliced(sources.tasks, gatheringWaits, (listed) => {
+    byKey.set(listed.task.key, listed);
+    if (listed.chain !== undefined) places.set(listed.task.key, placesIn(listed.chain, sources.location));
+  });
   const found = new Map<string, Gathering>();
-  for (const listed of sources.tasks)
+  yield* forEachSliced(sources.tasks, gatheringWaits, (listed) => {
     for (const placed of places.get(listed.task.key)?.waits ?? []) {
       if (!isCurrent(listed.task, placed)) continue;
       const name = resourceName(placed.what);
@@ -70,6 +74,7 @@ export function waitResources(sources: WaitSources): readonly WaitResourceAnswer
         });
       else gathering.waiting.push(waiting);
     }
+  });
   // Locks that are held though nobody waits for them.
   for (const { kind, address, holders } of sources.analysis.resources) {
     const word = resourceWord(kind);
@@ -82,18 +87,31 @@ export function waitResources(sources: WaitSources): readonly WaitResourceAnswer
     byKey,
     places,
     locks: new Map(sources.analysis.resources.map((each) => [each.address, each])),
-    mayHold: uncertainHolds(places),
+    ...holdsByResource(places),
+    verdictTasks: new Map(sources.verdicts.map((verdict) => [verdict, new Set(verdict.tasks)])),
   };
-  const resources = [...found.values()].map((gathering) => resourceAnswer(gathering, around));
+  const resources: WaitResourceAnswer[] = [];
+  for (const gathering of found.values()) {
+    resources.push(yield* resourceAnswer(gathering, around));
+    if (resources.length % 16 === 0) yield gatheringWaits;
+  }
+  yield gatheringWaits;
   return markCycles(resources, sources.verdicts).sort(byUrgency);
 }
+
+const gatheringWaits = { message: "Looking for who waits for what" };
+type HoldsByResource = ReadonlyMap<Address, readonly { readonly task: string; readonly placed: Placed<Hold> }[]>;
 
 interface Around {
   readonly sources: WaitSources;
   readonly byKey: ReadonlyMap<string, ListedTask>;
   readonly places: ReadonlyMap<string, TaskPlaces>;
   readonly locks: ReadonlyMap<Address, Analysis["resources"][number]>;
-  readonly mayHold: ReadonlyMap<Address, readonly { readonly task: string; readonly placed: Placed<Hold> }[]>;
+  /** Guards of which the analysis could not tell whether they are alive. */
+  readonly mayHold: HoldsByResource;
+  /** Reserved places in channels. */
+  readonly reserved: HoldsByResource;
+  readonly verdictTasks: ReadonlyMap<VerdictAnswer, ReadonlySet<string>>;
 }
 
 /**
@@ -105,26 +123,27 @@ function isCurrent(task: Task, placed: Placed<Wait>): boolean {
   return isSyncLockKind(placed.what.kind) || placed.isBlockOn;
 }
 
-/** Guards of which the analysis could not tell whether they are alive. */
-function uncertainHolds(
-  places: ReadonlyMap<string, TaskPlaces>,
-): Map<Address, { readonly task: string; readonly placed: Placed<Hold> }[]> {
-  const found = new Map<Address, { readonly task: string; readonly placed: Placed<Hold> }[]>();
+function holdsByResource(places: ReadonlyMap<string, TaskPlaces>): Pick<Around, "mayHold" | "reserved"> {
+  const mayHold = new Map<Address, { readonly task: string; readonly placed: Placed<Hold> }[]>();
+  const reserved: typeof mayHold = new Map();
+  const add = (into: typeof mayHold, task: string, placed: Placed<Hold>): void => {
+    const list = into.get(placed.what.resource);
+    if (list === undefined) into.set(placed.what.resource, [{ task, placed }]);
+    else list.push({ task, placed });
+  };
   for (const [task, { holds }] of places)
     for (const placed of holds) {
-      if (placed.what.evidence.grade !== "unknown") continue;
-      const list = found.get(placed.what.resource);
-      if (list === undefined) found.set(placed.what.resource, [{ task, placed }]);
-      else list.push({ task, placed });
+      if (placed.what.evidence.grade === "unknown") add(mayHold, task, placed);
+      if (placed.what.kind === "mpsc-send") add(reserved, task, placed);
     }
-  return found;
+  return { mayHold, reserved };
 }
 
-function resourceAnswer(gathering: Gathering, around: Around): WaitResourceAnswer {
+function* resourceAnswer(gathering: Gathering, around: Around): Work<WaitResourceAnswer> {
   const { name, address } = gathering;
   const lock = address === undefined ? undefined : around.locks.get(address);
   const [holders, evidence] = holdersOf(gathering, around);
-  const waiters = waitersOf(gathering, around, new Set(holders.map((holder) => holder.task)));
+  const waiters = yield* waitersOf(gathering, around, new Set(holders.map((holder) => holder.task)));
   const detail = name.isGathered ? gatheredDetail(gathering) : firstDetail(gathering.waiting);
   const only = name.kind === "task" ? holders[0]?.future : undefined;
   const resource = {
@@ -139,7 +158,7 @@ function resourceAnswer(gathering: Gathering, around: Around): WaitResourceAnswe
     cycle: false,
     evidence: evidence ?? answer(lock?.evidence ?? { grade: "unknown", why: "who ends this wait is not recorded" }),
   };
-  return { ...resource, marks: marksOf(resource, around.sources.verdicts) };
+  return { ...resource, marks: marksOf(resource, around) };
 }
 
 const answer = ({ grade, why }: EvidenceAnswer): EvidenceAnswer => ({ grade, why });
@@ -160,9 +179,11 @@ function gatheredDetail({ name, waiting }: Gathering): string | undefined {
 
 // --- who waits
 
-function waitersOf({ name, waiting }: Gathering, around: Around, holders: ReadonlySet<string>): WaiterAnswer[] {
+function* waitersOf({ name, waiting }: Gathering, around: Around, holders: ReadonlySet<string>): Work<WaiterAnswer[]> {
   const rows: { readonly order: number; readonly waiter: WaiterAnswer }[] = [];
+  let steps = 0;
   for (const { listed, placed } of withoutRoots(waiting)) {
+    if (++steps % 512 === 0) yield gatheringWaits;
     const wait = placed.what;
     // The lock was handed to it already: it is the holder.
     if (isGranted(wait) && holders.has(listed.task.key)) continue;
@@ -179,8 +200,10 @@ function waitersOf({ name, waiting }: Gathering, around: Around, holders: Readon
       },
     });
   }
-  rows.sort((a, b) => (a.order === b.order ? 0 : a.order - b.order));
-  const waiters = rows.map(({ waiter }) => waiter);
+  yield gatheringWaits;
+  const ordered = yield* sortSliced(rows, (a, b) => (a.order === b.order ? 0 : a.order - b.order), gatheringWaits);
+  const waiters = ordered.map(({ waiter }) => waiter);
+  yield gatheringWaits;
   // Futures that queue for the lock without being polled (futurelock) are in no chain: the analysis alone knows of them.
   const lock = name.isGathered ? undefined : lockOf(waiting, around);
   const known = new Set([...waiting.map(({ listed }) => listed.task.key), ...holders]);
@@ -363,10 +386,7 @@ function channelHolders(
   };
   if (receiving) add("sends", senders.get(address), count);
   if (sending) add("receives", receivers.get(address), 1);
-  for (const [task, { holds }] of around.places)
-    for (const placed of holds)
-      if (placed.what.kind === "mpsc-send" && placed.what.resource === address)
-        rows.push(...holdRows("has a place", [{ task, placed }], around));
+  rows.push(...holdRows("has a place", around.reserved.get(address) ?? [], around));
   if (rows.length === 0) return [rows, undefined];
   return [rows, { grade: "inferred", why: "ends of the channel in saved locals of suspended tasks" }];
 }
@@ -376,17 +396,17 @@ function channelHolders(
 /** Verdicts that are about the resource: it stands between two of their tasks, or they name its address. */
 function marksOf(
   resource: Pick<WaitResourceAnswer, "kind" | "address" | "holders" | "waiters">,
-  verdicts: readonly VerdictAnswer[],
+  { verdictTasks }: Around,
 ): readonly string[] {
   const marks = new Set<string>();
-  for (const verdict of verdicts) {
-    if (verdict.tasks.length === 0) continue;
+  for (const [verdict, tasks] of verdictTasks) {
+    if (tasks.size === 0) continue;
     const isIt =
       verdict.kind === "overdue timers"
         ? resource.kind === "timer"
         : verdict.kind === "blocked workers"
-          ? isThreadLock(resource.kind) && resource.waiters.some(({ task }) => verdict.tasks.includes(task))
-          : isAbout(verdict, resource);
+          ? isThreadLock(resource.kind) && resource.waiters.some(({ task }) => tasks.has(task))
+          : isAbout(verdict, tasks, resource);
     if (isIt) marks.add(verdict.kind);
   }
   return [...marks];
@@ -399,10 +419,10 @@ const ofTasks = new Set(["panic", "crash", "herd", "starvation", "lost wakeup", 
 
 function isAbout(
   verdict: VerdictAnswer,
+  tasks: ReadonlySet<string>,
   { address, holders, waiters, kind }: Pick<WaitResourceAnswer, "kind" | "address" | "holders" | "waiters">,
 ): boolean {
   if (ofTasks.has(verdict.kind)) return false;
-  const tasks = new Set(verdict.tasks);
   if (!waiters.some((waiter) => tasks.has(waiter.task))) return false;
   if (address !== undefined) {
     const named = new RegExp(`\\b${address}\\b`);

@@ -1,8 +1,9 @@
 import { strict as assert } from "node:assert";
+import fc from "fast-check";
 import { address, hex, linkAddress, toAddress, toLinkAddress } from "./brand";
 import { inferred, unknown, verified, weaker } from "./evidence";
 import { ProblemLog } from "./problem";
-import { Cancelled, runNow, runSliced } from "./work";
+import { Cancelled, forEachSliced, runNow, runSliced, sortSliced } from "./work";
 import type { Progress, Work } from "./work";
 
 describe("addresses", () => {
@@ -81,5 +82,47 @@ describe("long work", () => {
     setTimeout(() => (token.cancelled = true), 5);
     await assert.rejects(running, Cancelled);
     assert.ok(closed);
+  });
+});
+
+describe("long loops in slices", () => {
+  const progress = { message: "looping" };
+  /** The most items handled without a chance for others. */
+  const steps = <T>(work: Work<T>): { readonly result: T; readonly yields: number } => {
+    let yields = 0;
+    return { result: runNow(work, () => yields++), yields };
+  };
+
+  it("handle each item once, in order, and let others have a turn", () => {
+    const seen: number[] = [];
+    const items = Array.from({ length: 1000 }, (_, index) => index);
+    const { yields } = steps(forEachSliced(items, progress, (item) => seen.push(item), 100));
+    assert.deepEqual(seen, items);
+    assert.equal(yields, 10);
+  });
+
+  it("sort as the engine's own stable sort does", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20), { maxLength: 300 }), (numbers) => {
+        const items = Array.from({ length: 40 }, () => numbers)
+          .flat()
+          .map((key, index) => ({ key, index }));
+        const compare = (a: { readonly key: number }, b: { readonly key: number }): number => a.key - b.key;
+        const { result } = steps(sortSliced(items, compare, progress));
+        assert.deepEqual(result, [...items].sort(compare));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("sort a hundred thousand items with many turns for others", () => {
+    const items = Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 100_003);
+    const { result, yields } = steps(sortSliced(items, (a, b) => a - b, progress));
+    assert.deepEqual(
+      result,
+      [...items].sort((a, b) => a - b),
+    );
+    assert.ok(yields >= 50, String(yields));
+    assert.deepEqual(steps(sortSliced([], () => 0, progress)).result, []);
   });
 });

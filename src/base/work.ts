@@ -62,3 +62,52 @@ export async function runSliced<T>(
     }
   }
 }
+
+/** Does something with each item, and yields every `every` items. For loops over as many items as a dump has tasks. */
+export function* forEachSliced<T>(
+  items: Iterable<T>,
+  progress: Progress,
+  action: (item: T) => void,
+  every = 64,
+): Work<void> {
+  let count = 0;
+  for (const item of items) {
+    action(item);
+    if (++count % every === 0) yield progress;
+  }
+}
+
+const sortedRun = 4096;
+
+/** Sorts into a new array, stably, and yields in between: sorting 100,000 things at once takes longer than an answer may. */
+export function* sortSliced<T>(items: readonly T[], compare: (a: T, b: T) => number, progress: Progress): Work<T[]> {
+  let runs: T[][] = [];
+  for (let start = 0; start < items.length; start += sortedRun) {
+    runs.push(items.slice(start, start + sortedRun).sort(compare));
+    yield progress;
+  }
+  while (runs.length > 1) {
+    const merged: T[][] = [];
+    for (let index = 0; index < runs.length; index += 2)
+      merged.push(yield* mergeSliced(runs[index] ?? [], runs[index + 1] ?? [], compare, progress));
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* mergeSliced<T>(
+  left: readonly T[],
+  right: readonly T[],
+  compare: (a: T, b: T) => number,
+  progress: Progress,
+): Work<T[]> {
+  const merged: T[] = [];
+  let at = 0;
+  for (const item of left) {
+    while (at < right.length && compare(right[at]!, item) < 0) merged.push(right[at++]!);
+    merged.push(item);
+    if (merged.length % sortedRun === 0) yield progress;
+  }
+  for (; at < right.length; at++) merged.push(right[at]!);
+  return merged;
+}

@@ -1,10 +1,11 @@
 import type { GraceRequests, GroupRow, TaskRow, TaskQuery, TriageBody } from "../../protocol/requests";
 import type { Autopsy } from "../../autopsy/autopsy";
-import type { GroupAnswer, Grouping } from "../../autopsy/answers";
+import type { GroupAnswer } from "../../autopsy/answers";
 import { awaitAnswer, locationOf, ownAwait, waitLine } from "../../autopsy/await-answer";
 import { groupKeys, groupTasks, matches } from "../../autopsy/task-groups";
 import type { ListedTask } from "../../autopsy/task-groups";
 import { reportText } from "../../report/render";
+import { forEachSliced } from "../../base/work";
 import type { Work } from "../../base/work";
 import type { DumpSession } from "../dump-session";
 import { taskFrames } from "../task-frames";
@@ -21,32 +22,11 @@ export function graceHandlers(session: DumpSession): Record<string, Handler> {
     "grace/triage": (_args: object, context: RequestContext): Promise<Body<"grace/triage">> =>
       session.work("Reading the dump", () => triage(session.open.autopsy), context.token),
 
-    "grace/groups": async (args: Arguments<"grace/groups">, context: RequestContext): Promise<Body<"grace/groups">> => {
-      const { autopsy } = session.open;
-      const tasks = await query(session, args, context);
-      const groups = urgentFirst(autopsy, tasks, args.grouping);
-      const start = Math.max(0, args.start ?? 0);
-      return {
-        groups: groups.slice(start, start + Math.min(args.count ?? pageLimit, pageLimit)),
-        totalGroups: groups.length,
-        total: tasks.length,
-      };
-    },
+    "grace/groups": (args: Arguments<"grace/groups">, context: RequestContext): Promise<Body<"grace/groups">> =>
+      session.work("Grouping tasks", () => groupPage(session.open.autopsy, args), context.token),
 
-    "grace/tasks": async (args: Arguments<"grace/tasks">, context: RequestContext): Promise<Body<"grace/tasks">> => {
-      const { autopsy } = session.open;
-      const all = await query(session, args, context);
-      const { grouping, group } = args;
-      const tasks =
-        grouping === undefined || group === undefined
-          ? all
-          : all.filter((listed) => groupKeys(listed, grouping).some((key) => key.key === group));
-      const start = Math.max(0, args.start);
-      const rows = tasks
-        .slice(start, start + Math.min(args.count, pageLimit))
-        .map((listed) => taskRow(autopsy, listed));
-      return { tasks: rows, total: tasks.length };
-    },
+    "grace/tasks": (args: Arguments<"grace/tasks">, context: RequestContext): Promise<Body<"grace/tasks">> =>
+      session.work("Listing tasks", () => taskPage(session.open.autopsy, args), context.token),
 
     "grace/task": async (args: Arguments<"grace/task">, context: RequestContext): Promise<Body<"grace/task">> => {
       const task = await session.task(args.task);
@@ -104,33 +84,54 @@ function frameIndex(chain: Parameters<typeof taskFrames>[0], frame: number | und
   return Math.max(0, index);
 }
 
-async function query(session: DumpSession, args: TaskQuery, context: RequestContext): Promise<readonly ListedTask[]> {
-  const { autopsy } = session.open;
-  const all = await session.work("Decoding await chains", () => autopsy.listedTasks(), context.token);
+/** What the query asks for, in the executors' order. */
+function* queried(autopsy: Autopsy, args: TaskQuery): Work<readonly ListedTask[]> {
+  const all = yield* autopsy.listedTasks();
   const search = args.search ?? "";
-  return all.filter(
-    (listed) => (args.includeRuntime === true || listed.task.kind !== "worker") && matches(listed, search),
-  );
+  const found: ListedTask[] = [];
+  yield* forEachSliced(all, { message: "Searching tasks" }, (listed) => {
+    if ((args.includeRuntime === true || listed.task.kind !== "worker") && matches(listed, search)) found.push(listed);
+  });
+  return found;
+}
+
+function* taskPage(autopsy: Autopsy, args: Arguments<"grace/tasks">): Work<Body<"grace/tasks">> {
+  const all = yield* queried(autopsy, args);
+  const { grouping, group } = args;
+  let tasks = all;
+  if (grouping !== undefined && group !== undefined) {
+    const inGroup: ListedTask[] = [];
+    yield* forEachSliced(all, { message: "Grouping tasks" }, (listed) => {
+      if (groupKeys(listed, grouping).some((key) => key.key === group)) inGroup.push(listed);
+    });
+    tasks = inGroup;
+  }
+  const start = Math.max(0, args.start);
+  const rows = tasks.slice(start, start + Math.min(args.count, pageLimit)).map((listed) => taskRow(autopsy, listed));
+  return { tasks: rows, total: tasks.length };
 }
 
 /** Groups with a task that a verdict names first, then the largest. */
-function urgentFirst(autopsy: Autopsy, tasks: readonly ListedTask[], grouping: Grouping): readonly GroupRow[] {
+function* groupPage(autopsy: Autopsy, args: Arguments<"grace/groups">): Work<Body<"grace/groups">> {
+  const tasks = yield* queried(autopsy, args);
+  const { grouping } = args;
   const urgent = new Set<string>();
-  const only = new Map<string, ListedTask>();
-  for (const listed of tasks)
-    for (const { key } of groupKeys(listed, grouping)) {
-      only.set(key, listed);
-      if (autopsy.badges(listed.task.key).length > 0) urgent.add(key);
-    }
-  const groups = groupTasks(tasks, grouping);
-  const ordered = [
-    ...groups.filter((group) => urgent.has(group.key)),
-    ...groups.filter((group) => !urgent.has(group.key)),
-  ];
-  return ordered.map((group) => {
-    const single = group.count === 1 ? only.get(group.key) : undefined;
-    return { ...mappedGroup(autopsy, group), ...(single === undefined ? {} : { only: taskRow(autopsy, single) }) };
+  yield* forEachSliced(tasks, { message: "Grouping tasks" }, (listed) => {
+    if (autopsy.badges(listed.task.key).length > 0) for (const { key } of groupKeys(listed, grouping)) urgent.add(key);
   });
+  const groups = yield* groupTasks(tasks, grouping);
+  const ordered = [
+    ...groups.filter(({ group }) => urgent.has(group.key)),
+    ...groups.filter(({ group }) => !urgent.has(group.key)),
+  ];
+  const start = Math.max(0, args.start ?? 0);
+  const rows = ordered
+    .slice(start, start + Math.min(args.count ?? pageLimit, pageLimit))
+    .map(({ group, example }): GroupRow => ({
+      ...mappedGroup(autopsy, group),
+      ...(group.count === 1 ? { only: taskRow(autopsy, example) } : {}),
+    }));
+  return { groups: rows, totalGroups: groups.length, total: tasks.length };
 }
 
 const mappedGroup = (autopsy: Autopsy, group: GroupAnswer): GroupAnswer =>
@@ -160,28 +161,26 @@ function* triage(autopsy: Autopsy): Work<TriageBody> {
   const shown = listed.filter(({ task }) => task.kind !== "worker");
   const census = new Map<string, number>();
   for (const { task } of shown) census.set(task.state, (census.get(task.state) ?? 0) + 1);
-  const grouping: Grouping = "chain";
-  const groups = groupTasks(shown, grouping).slice(0, topGroupCount);
-  const topGroups = groups.map((group) => {
-    const example = shown.find((candidate) => groupKeys(candidate, grouping).some((key) => key.key === group.key));
-    return {
-      ...mappedGroup(autopsy, group),
-      ...(example?.chain === undefined ? {} : { chain: awaitAnswer(example.chain) }),
-    };
-  });
-  const threads = autopsy.snapshot.threads.slice(0, pageLimit).map((thread) => {
+  const groups = yield* groupTasks(shown, "chain");
+  const topGroups = groups.slice(0, topGroupCount).map(({ group, example }) => ({
+    ...mappedGroup(autopsy, group),
+    ...(example.chain === undefined ? {} : { chain: awaitAnswer(example.chain) }),
+  }));
+  const threads: TriageBody["threads"][number][] = [];
+  for (const thread of autopsy.snapshot.threads.slice(0, pageLimit)) {
+    yield { message: "Reading stacks" };
     const top = autopsy.threadFrames(thread).find((frame) => frame.runtime !== true)?.function;
     const role = world.threadRoles.get(thread.id);
     const task = autopsy.taskOfThread(thread.id)?.key;
-    return {
+    threads.push({
       id: thread.id,
       ...(thread.name === undefined ? {} : { name: thread.name }),
       ...(role === undefined ? {} : { role }),
       ...(task === undefined ? {} : { task }),
       crashed: autopsy.snapshot.crash?.thread === thread.id,
       ...(top === undefined ? {} : { top }),
-    };
-  });
+    });
+  }
   return {
     dump: autopsy.dump(),
     process: autopsy.snapshot.process,

@@ -53,21 +53,23 @@ export function* analyse(
       const waits = idleWaits(context, task, tree);
       if (waits.length > 0) idle.set(task.key, waits);
     }
-    if (index % 256 === 255) yield { message: "Looking for who holds what", fraction: index / world.tasks.length };
+    yield { message: "Looking for who holds what", fraction: index / world.tasks.length };
   }
   const extra = [...idle].flatMap(([task, waits]) =>
     waits.map((each): Waiter => ({ wait: each.wait, node: each.node, task, isIdle: true })),
   );
-  const locks = weighLocks(context, [...tasks.values()], extra);
+  const locks = yield* weighLocks(context, [...tasks.values()], extra);
   yield { message: "Looking for who can go on" };
-  const unwakeable = unwakeableTasks(context, world);
+  const counts = yield* wakerCounts(world);
+  const unwakeable = unwakeableTasks(context, world, counts);
   const polling = pollingThreads(context, world, locks);
   const blockedPolls = new Map<TaskKey, readonly TaskKey[]>(
     polling
       .filter((each) => isBlocked(each.wait) && !runsBlockOn(tasks.get(each.task.key)?.tree))
       .map((each) => [each.task.key, each.holders]),
   );
-  const stuck = stuckTasks({ context, locks, tasks, unwakeable, blockedPolls });
+  yield { message: "Looking for who can go on" };
+  const stuck = yield* stuckTasks({ context, locks, tasks, unwakeable, blockedPolls });
   let ends: ChannelEnds | undefined;
   const findings: Findings = {
     context,
@@ -78,14 +80,16 @@ export function* analyse(
     unwakeable,
     idle,
     polling,
-    ends: () => (ends ??= channelEnds(context, tasks.values())),
+    *ends() {
+      return (ends ??= yield* channelEnds(context, tasks.values()));
+    },
   };
   yield { message: "Looking for what is wrong" };
-  const verdicts = judge(findings);
+  const verdicts = yield* judge(findings);
   const rewritten = new Map<TaskKey, AwaitNode>();
-  const counts = wakerCounts(world);
   const unguarded = holdsWithoutGuard(locks);
   for (const [key, facts] of tasks) {
+    if (rewritten.size % 64 === 63) yield { message: "Looking for what is wrong" };
     const tree = withHolders(context, facts, locks, unguarded.get(key));
     rewritten.set(key, counts === undefined ? tree : withWakers(tree, facts.task, counts));
   }
@@ -111,21 +115,23 @@ const order: readonly VerdictKind[] = [
 ];
 const gradeRank = { verified: 0, inferred: 1, unknown: 2 } as const;
 
-function judge(findings: Findings): Verdict[] {
+function* judge(findings: Findings): Work<Verdict[]> {
   const circles = deadlocks(findings);
+  yield { message: "Looking for what is wrong" };
   const futures = futurelocks(findings);
   const told = new Set<TaskKey>([...circles, ...futures].flatMap((verdict) => verdict.tasks));
-  const all = [
-    ...circles,
-    ...futures,
-    ...lostWakeups(findings),
-    ...busyWorkers(findings),
-    ...fullChannels(findings),
-    ...closedChannels(findings),
-    ...neverReleased(findings, told),
-    ...overdueTimers(findings),
-    ...herds(findings),
-  ];
+  const all = [...circles, ...futures];
+  const judging = { message: "Looking for what is wrong" };
+  yield judging;
+  all.push(...lostWakeups(findings));
+  yield judging;
+  all.push(...busyWorkers(findings));
+  all.push(...(yield* fullChannels(findings)));
+  all.push(...(yield* closedChannels(findings)));
+  yield judging;
+  all.push(...neverReleased(findings, told));
+  all.push(...(yield* overdueTimers(findings)));
+  all.push(...(yield* herds(findings)));
   return all.sort(
     (a, b) =>
       order.indexOf(a.kind) - order.indexOf(b.kind) || gradeRank[a.evidence.grade] - gradeRank[b.evidence.grade],

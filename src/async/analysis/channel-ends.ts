@@ -1,4 +1,5 @@
 import type { Address } from "../../base/brand";
+import type { Work } from "../../base/work";
 import { coroutineAt } from "../../rust/coroutine";
 import { isFailure } from "../../rust/place";
 import { coroutineMayKeep } from "../chains/contains";
@@ -40,7 +41,7 @@ const channelTypes =
   /^(?:tokio::sync::mpsc::chan::Chan|tokio::sync::oneshot::Inner|tokio::sync::broadcast::Shared|tokio::sync::watch::Shared|futures_channel::mpsc::(?:Unb|B)oundedInner)$/;
 
 /** The ends of channels that suspended tasks keep in their locals: who would receive, and who could still send. */
-export function channelEnds(context: ChainContext, tasks: Iterable<TaskFacts>): ChannelEnds {
+export function* channelEnds(context: ChainContext, tasks: Iterable<TaskFacts>): Work<ChannelEnds> {
   const receivers = new Map<Address, ChannelEnd[]>();
   const senders = new Map<Address, ChannelEnd[]>();
   const question = { name: "channel end", accept: (path: string) => receiverTypes.has(path) || senderTypes.has(path) };
@@ -59,6 +60,10 @@ export function channelEnds(context: ChainContext, tasks: Iterable<TaskFacts>): 
       else if (!list.some((each) => each.task === task && each.local === local)) list.push({ task, local, node });
     }
   };
-  for (const facts of tasks) visit(facts.task.key, facts.tree);
+  let steps = 0;
+  for (const facts of tasks) {
+    visit(facts.task.key, facts.tree);
+    if (++steps % 16 === 0) yield { message: "Looking for the ends of channels" };
+  }
   return { receivers, senders };
 }

@@ -2,6 +2,8 @@ import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
 import { inferred, unknown, verified, weaker } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
+import { sortSliced } from "../../base/work";
+import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
 import { holdsIn, waitsIn } from "../chains/await-tree";
 import type { AwaitNode, Hold, Task, TaskKey, Wait, WaitKind } from "../model";
@@ -63,11 +65,11 @@ export const lockAddress = (
  * Who holds each lock that somebody waits for or seems to hold. The guards in suspended locals are weighed against what the lock says of
  * itself: how many permits are out, and to whom the queue has already handed some.
  */
-export function weighLocks(
+export function* weighLocks(
   context: ChainContext,
   tasks: readonly TaskFacts[],
   extra: readonly Waiter[],
-): Map<Address, Lock> {
+): Work<Map<Address, Lock>> {
   const waiters = new Map<Address, Waiter[]>();
   const candidates = new Map<Address, Candidate[]>();
   const keys = new Map<Address, Address>();
@@ -83,7 +85,9 @@ export function weighLocks(
     if (list === undefined) map.set(address, [value]);
     else list.push(value);
   };
+  let steps = 0;
   for (const facts of tasks) {
+    if (++steps % 256 === 0) yield weighing;
     for (const placed of facts.waits)
       if (isLockKind(placed.wait.kind)) note(waiters, placed.wait, { ...placed, task: facts.task.key });
     for (const placed of deepest(context, facts.holds))
@@ -93,9 +97,9 @@ export function weighLocks(
   joinFutexes(context, waiters, candidates);
   const locks = new Map<Address, Lock>();
   for (const address of new Set([...waiters.keys(), ...candidates.keys()])) {
-    const waiting = waiters.get(address) ?? [];
+    if (++steps % 64 === 0) yield weighing;
+    const waiting = yield* sortSliced(waiters.get(address) ?? [], byPosition, weighing);
     const holding = candidates.get(address) ?? [];
-    waiting.sort((a, b) => (a.wait.numbers?.["position"] ?? Infinity) - (b.wait.numbers?.["position"] ?? Infinity));
     const kind = kindOf(waiting, holding);
     const semaphore = context.semaphores.get(keys.get(address) ?? address);
     const facts = semaphore === undefined ? undefined : semaphoreFacts(context, semaphore);
@@ -122,6 +126,14 @@ export function weighLocks(
   }
   return locks;
 }
+
+const byPosition = (a: Waiter, b: Waiter): number => {
+  const first = a.wait.numbers?.["position"] ?? Infinity;
+  const second = b.wait.numbers?.["position"] ?? Infinity;
+  return first === second ? 0 : first - second;
+};
+
+const weighing = { message: "Looking for who holds what" };
 
 /** A thread sleeps on a word inside of its lock: the lock that a guard was found for, when the word lies in it. */
 function joinFutexes(

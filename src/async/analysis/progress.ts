@@ -1,4 +1,5 @@
 import type { Address } from "../../base/brand";
+import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
 import type { AwaitNode, TaskKey, Wait } from "../model";
 import { isLockKind, lockAddress } from "./holders";
@@ -65,7 +66,7 @@ const needsEach = (wait: Wait): boolean =>
  * The tasks that cannot go on, whatever happens outside of the program: the greatest set in which everybody waits only for members of the set
  * (or for nothing). Found by assuming that all are stuck and letting go, until nothing changes, whoever can be served.
  */
-export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
+export function* stuckTasks(around: Surroundings): Work<Map<TaskKey, StuckTask>> {
   const stuck = new Set<TaskKey>();
   for (const [key, { task }] of around.tasks) {
     if (task.state === "suspended" || task.state === "running") stuck.add(key);
@@ -93,7 +94,9 @@ export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
     return around.unwakeable.has(key) || isStuckNode(facts.tree);
   };
   const dependents = new Map<TaskKey, TaskKey[]>();
+  let steps = 0;
   for (const key of stuck) {
+    if (++steps % 256 === 0) yield going;
     for (const other of neededBy(around, key)) {
       const list = dependents.get(other);
       if (list === undefined) dependents.set(other, [key]);
@@ -104,6 +107,7 @@ export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
   while (pending.length > 0) {
     const again = new Set<TaskKey>();
     for (const key of pending) {
+      if (++steps % 256 === 0) yield going;
       if (!stuck.has(key) || isStuckTask(key)) continue;
       stuck.delete(key);
       for (const dependent of dependents.get(key) ?? []) again.add(dependent);
@@ -112,6 +116,7 @@ export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
   }
   const found = new Map<TaskKey, StuckTask>();
   for (const key of stuck) {
+    if (++steps % 256 === 0) yield going;
     const facts = around.tasks.get(key);
     if (facts === undefined) continue;
     const waits: StuckWait[] = [];
@@ -133,6 +138,8 @@ export function stuckTasks(around: Surroundings): Map<TaskKey, StuckTask> {
   }
   return found;
 }
+
+const going = { message: "Looking for who can go on" };
 
 const hasBlockOn = (node: AwaitNode): boolean => node.branch === "block_on" || node.children.some(hasBlockOn);
 

@@ -1,3 +1,4 @@
+import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
 import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../model";
 
@@ -5,17 +6,24 @@ import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../model";
  * How many wakers of each task lie in live memory, by the address of its header. `undefined`: the sweep found none at all, so that the
  * runtime's wakers are not known and nothing follows.
  */
-export function wakerCounts(world: AsyncWorld): ReadonlyMap<number, number> | undefined {
+export function* wakerCounts(world: AsyncWorld): Work<ReadonlyMap<number, number> | undefined> {
   if (world.wakers.length === 0) return undefined;
   const counts = new Map<number, number>();
-  for (const waker of world.wakers) if (!waker.isStale) counts.set(waker.header, (counts.get(waker.header) ?? 0) + 1);
+  let steps = 0;
+  for (const waker of world.wakers) {
+    if (++steps % 4096 === 0) yield { message: "Counting wakers" };
+    if (!waker.isStale) counts.set(waker.header, (counts.get(waker.header) ?? 0) + 1);
+  }
   return counts;
 }
 
 /** Suspended tasks that no waker in live memory wakes. Needs a heap. */
-export function unwakeableTasks(context: ChainContext, world: AsyncWorld): Set<TaskKey> {
+export function unwakeableTasks(
+  context: ChainContext,
+  world: AsyncWorld,
+  counts: ReadonlyMap<number, number> | undefined,
+): Set<TaskKey> {
   const found = new Set<TaskKey>();
-  const counts = wakerCounts(world);
   if (counts === undefined || context.program.snapshot.memoryKind === "stacks") return found;
   for (const task of world.tasks)
     if (task.kind === "async" && task.state === "suspended" && !counts.has(task.address)) found.add(task.key);

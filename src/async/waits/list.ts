@@ -1,5 +1,5 @@
 import type { Address } from "../../base/brand";
-import { asOption, isFailure, member, path, tryDeref } from "../../rust/place";
+import { asOption, isFailure, member, path, sizeOf, tryDeref } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { ChainContext } from "../chains/context";
 import { seek } from "../chains/seek";
@@ -58,6 +58,11 @@ function walkList(context: ChainContext, holder: Place, pointersName: string): N
     if (isFailure(node) || positions.has(node.address)) return result(false);
     positions.set(node.address, nodes.length);
     nodes.push(node);
+    if (nodes.length === slowSteps) {
+      const first = nodes[0]!;
+      const link = here.address - nodes[slowSteps - 2]!.address;
+      if (isBareLink(here, option.value)) return result(followWords(first, node, link, nodes, positions));
+    }
     const pointers = path(node, [pointersName]);
     const inner = pointers === undefined ? undefined : (path(pointers, ["inner"]) ?? pointers);
     const previous: Place | undefined =
@@ -66,4 +71,32 @@ function walkList(context: ChainContext, holder: Place, pointersName: string): N
     here = previous;
   }
   return result(false);
+}
+
+/** Nodes read by their types before the rest is followed by words: the second link tells how far into a node it lies. */
+const slowSteps = 2;
+
+/** An `Option<NonNull<_>>` that is one word, zero for None: so is each other link of the same list. */
+const isBareLink = (option: Place, value: Place): boolean =>
+  sizeOf(option) === 8 && value.address === option.address && sizeOf(value) === 8;
+
+/**
+ * The rest of a queue, word by word: a crowd of ten thousand waiters must not hold up everything else. @returns whether the end was reached
+ */
+function followWords(like: Place, from: Place, link: number, nodes: Place[], positions: Map<Address, number>): boolean {
+  const { memory } = like.program.snapshot;
+  const size = Math.max(1, sizeOf(like));
+  let at: Address = from.address;
+  while (nodes.length < maxNodes) {
+    const next = memory.pointer((at + link) as Address);
+    if (next === undefined) return false;
+    if (next === 0) return true;
+    // As a node that is read by its type: all of it must be there.
+    if (positions.has(next) || memory.u8(next) === undefined || memory.u8((next + size - 1) as Address) === undefined)
+      return false;
+    positions.set(next, nodes.length);
+    nodes.push({ ...like, address: next });
+    at = next;
+  }
+  return false;
 }

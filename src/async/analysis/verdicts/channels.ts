@@ -1,7 +1,10 @@
 import { hex } from "../../../base/brand";
 import type { Address } from "../../../base/brand";
 import { inferred, verified } from "../../../base/evidence";
+import { forEachSliced } from "../../../base/work";
+import type { Work } from "../../../base/work";
 import type { TaskKey } from "../../model";
+import type { ChannelEnds } from "../channel-ends";
 import type { PlacedWait, TaskFacts, Verdict, VerdictDetail } from "../model";
 import { futureText, ownAwait, taskList, waitDetail } from "../say";
 import type { Findings } from "./findings";
@@ -11,11 +14,14 @@ interface At extends PlacedWait {
 }
 
 /** Senders that wait for a place while the receiver's task is busy with something else that does not end. */
-export function fullChannels(findings: Findings): Verdict[] {
-  const sending = byResource(findings, (each) => each.wait.kind === "mpsc-send");
+export function* fullChannels(findings: Findings): Work<Verdict[]> {
+  const sending = yield* byResource(findings, (each) => each.wait.kind === "mpsc-send");
   const verdicts: Verdict[] = [];
+  if (sending.size === 0) return verdicts;
+  const ends = yield* findings.ends();
   for (const [address, senders] of sending) {
-    const receivers = findings.ends().receivers.get(address) ?? [];
+    yield judging;
+    const receivers = ends.receivers.get(address) ?? [];
     const keys = [...new Set(senders.map((each) => each.facts.task.key))];
     const stuck = receivers.filter(({ task }) => {
       const facts = findings.tasks.get(task);
@@ -56,21 +62,26 @@ export function fullChannels(findings: Findings): Verdict[] {
 }
 
 /** Messages that nobody can send: no sender is left, or the only ones are in the hands of the task that waits. */
-export function closedChannels(findings: Findings): Verdict[] {
+export function* closedChannels(findings: Findings): Work<Verdict[]> {
   const kinds = new Set(["mpsc-recv", "oneshot", "broadcast", "watch"]);
-  const receiving = byResource(findings, ({ wait }) => kinds.has(wait.kind) && wait.numbers?.["senders"] !== undefined);
+  const receiving = yield* byResource(
+    findings,
+    ({ wait }) => kinds.has(wait.kind) && wait.numbers?.["senders"] !== undefined,
+  );
   const verdicts: Verdict[] = [];
+  const reserved = yield* permitKeepers(findings);
   for (const [address, waits] of receiving) {
+    yield judging;
     for (const each of waits) {
       const { facts, wait, node } = each;
       const { numbers } = wait;
       if (facts.task.state !== "suspended" || (numbers?.["queued"] ?? 0) > 0 || numbers?.["sent"] === 1) continue;
       const senders = numbers?.["senders"] ?? 0;
-      const own = senders === 0 ? [] : ownSenders(findings, address, facts.task.key);
+      const own = senders === 0 ? [] : ownSenders(yield* findings.ends(), address, facts.task.key);
       const isOwn = senders > 0 && own.length >= senders;
       // One of several branches may still end the wait: only a task that waits for this alone is stuck by it.
       if (facts.waits.length > 1) continue;
-      const keepers = numbers?.["closed"] === 1 ? permitKeepers(findings, address) : [];
+      const keepers = numbers?.["closed"] === 1 ? [...(reserved.get(address) ?? [])] : [];
       if (keepers.length > 0 && keepers.every((key) => findings.stuck.has(key))) {
         verdicts.push(heldOpen(findings, each, keepers));
         continue;
@@ -92,15 +103,20 @@ export function closedChannels(findings: Findings): Verdict[] {
   return verdicts;
 }
 
-/** Tasks with a reserved place in the channel: its end is not reached before they use or drop it. */
-function permitKeepers(findings: Findings, channel: Address): TaskKey[] {
-  const found = new Set<TaskKey>();
-  for (const facts of findings.tasks.values()) {
+const judging = { message: "Looking for what is wrong" };
+
+/** Tasks with a reserved place in a channel, by channel: its end is not reached before they use or drop it. */
+function* permitKeepers(findings: Findings): Work<Map<Address, Set<TaskKey>>> {
+  const found = new Map<Address, Set<TaskKey>>();
+  yield* forEachSliced(findings.tasks.values(), judging, (facts) => {
     for (const { hold } of facts.holds) {
-      if (hold.kind === "mpsc-send" && hold.resource === channel) found.add(facts.task.key);
+      if (hold.kind !== "mpsc-send") continue;
+      const keepers = found.get(hold.resource);
+      if (keepers === undefined) found.set(hold.resource, new Set([facts.task.key]));
+      else keepers.add(facts.task.key);
     }
-  }
-  return [...found];
+  });
+  return found;
 }
 
 function heldOpen(findings: Findings, { facts, wait, node }: At, keepers: readonly TaskKey[]): Verdict {
@@ -129,12 +145,12 @@ function heldOpen(findings: Findings, { facts, wait, node }: At, keepers: readon
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-const ownSenders = (findings: Findings, address: Address, task: TaskKey): string[] =>
-  (findings.ends().senders.get(address) ?? []).filter((each) => each.task === task).map((each) => each.local);
+const ownSenders = (ends: ChannelEnds, address: Address, task: TaskKey): string[] =>
+  (ends.senders.get(address) ?? []).filter((each) => each.task === task).map((each) => each.local);
 
-function byResource(findings: Findings, accept: (each: PlacedWait) => boolean): Map<Address, At[]> {
+function* byResource(findings: Findings, accept: (each: PlacedWait) => boolean): Work<Map<Address, At[]>> {
   const found = new Map<Address, At[]>();
-  for (const facts of findings.tasks.values()) {
+  yield* forEachSliced(findings.tasks.values(), judging, (facts) => {
     for (const each of facts.waits) {
       const { resource } = each.wait;
       if (resource === undefined || !accept(each)) continue;
@@ -142,6 +158,6 @@ function byResource(findings: Findings, accept: (each: PlacedWait) => boolean): 
       if (list === undefined) found.set(resource, [{ ...each, facts }]);
       else list.push({ ...each, facts });
     }
-  }
+  });
   return found;
 }

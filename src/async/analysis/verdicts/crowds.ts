@@ -1,17 +1,21 @@
 import { inferred, verified } from "../../../base/evidence";
+import { forEachSliced } from "../../../base/work";
+import type { Work } from "../../../base/work";
 import { spanText } from "../../waits/support";
 import type { TaskFacts, Verdict } from "../model";
 import { futureText, ownAwait, taskList, waitDetail } from "../say";
 import type { Findings } from "./findings";
 
+const judging = { message: "Looking for what is wrong" };
+
 /** Below this a timer is late because of the runtime's own granularity or load. */
 const lateMs = 1000;
 
 /** Timers whose deadline is before the last tick that any runtime's clock has made. */
-export function overdueTimers({ context, tasks }: Findings): Verdict[] {
+export function* overdueTimers({ context, tasks }: Findings): Work<Verdict[]> {
   const late: { facts: TaskFacts; by: number }[] = [];
   let details: Verdict["details"] = [];
-  for (const facts of tasks.values()) {
+  yield* forEachSliced(tasks.values(), judging, (facts) => {
     let by = 0;
     for (const { wait, node } of facts.waits) {
       const overdue = wait.kind === "timer" ? (wait.numbers?.["overdueMs"] ?? 0) : 0;
@@ -20,9 +24,9 @@ export function overdueTimers({ context, tasks }: Findings): Verdict[] {
       if (details.length < 8) details = [...details, waitDetail(facts, wait, node)];
     }
     if (by > 0) late.push({ facts, by });
-  }
+  });
   if (late.length === 0) return [];
-  const worst = Math.max(...late.map((each) => each.by));
+  const worst = late.reduce((most, each) => Math.max(most, each.by), 0);
   const keys = late.map((each) => each.facts.task.key);
   return [
     {
@@ -38,10 +42,10 @@ export function overdueTimers({ context, tasks }: Findings): Verdict[] {
 const crowd = 1000;
 
 /** Very many tasks at one await for one thing: they will all run at once, or all wait behind one another. */
-export function herds({ tasks }: Findings): Verdict[] {
+export function* herds({ tasks }: Findings): Work<Verdict[]> {
   const groups = new Map<string, TaskFacts[]>();
-  for (const facts of tasks.values()) {
-    if (facts.task.state !== "suspended" || facts.waits.length !== 1) continue;
+  yield* forEachSliced(tasks.values(), judging, (facts) => {
+    if (facts.task.state !== "suspended" || facts.waits.length !== 1) return;
     const position = ownAwait(facts.tree)?.position;
     const wait = facts.waits[0]?.wait;
     // Each its own timer, socket or channel is no crowd.
@@ -52,12 +56,12 @@ export function herds({ tasks }: Findings): Verdict[] {
       wait.kind === "io" ||
       wait.kind === "never"
     )
-      continue;
+      return;
     const key = `${position.file}:${position.line} ${wait.kind} ${wait.resource}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [facts]);
     else group.push(facts);
-  }
+  });
   const verdicts: Verdict[] = [];
   for (const group of groups.values()) {
     const first = group[0];

@@ -1,4 +1,5 @@
 import type { Address } from "../../../base/brand";
+import type { Work } from "../../../base/work";
 import type { ChainContext } from "../../chains/context";
 import type { AsyncWorld, TaskKey } from "../../model";
 import type { PollingThread } from "../blocked-threads";
@@ -19,5 +20,5 @@ export interface Findings {
   readonly idle: ReadonlyMap<TaskKey, readonly IdleWait[]>;
   readonly polling: readonly PollingThread[];
   /** Asked only by the rules that need them: a search of all locals. */
-  ends(): ChannelEnds;
+  ends(): Work<ChannelEnds>;
 }

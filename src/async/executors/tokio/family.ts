@@ -47,6 +47,8 @@ const spareEntries = 100_000;
 export const tokioFamily: DiscoverableFamily = {
   name: "tokio",
   *prepare(context): Work<PreparedFamily | undefined> {
+    for (const { symbols } of context.program.modules)
+      if (symbols.format !== "none") yield { message: "Reading symbols" };
     const polls = pollFunctions(context.program);
     if (polls.length === 0) return undefined;
     const modules = [...new Set(polls.map((poll) => poll.module))];
@@ -112,13 +114,14 @@ class TokioDiscovery {
     }
     const contexts = this.readContexts();
     yield { message: "Following the runtimes' lists" };
-    const listed = this.followLists(found);
+    const listed = yield* this.followLists(found);
     yield { message: "Finding running tasks" };
     yield* this.assignThreads(found, contexts);
     yield* this.judge(found);
     const executors = new Executors(this.schedulersInUse(found, contexts), contexts, listed, this.versions());
     const tasks: Task[] = [];
-    const keys = taskKeys(found.values());
+    yield { message: "Listing tasks" };
+    const keys = yield* taskKeys(found.values());
     steps = 0;
     for (const each of found.values()) {
       tasks.push(
@@ -127,16 +130,18 @@ class TokioDiscovery {
       if ((++steps & 0x3f) === 0) yield { message: "Listing tasks", fraction: steps / found.size };
     }
     yield { message: "Looking for block_on" };
-    const roots = this.blockOnRoots(tasks, contexts);
+    const roots = yield* this.blockOnRoots(tasks, contexts);
     for (const root of roots) tasks.push(blockOnTask(root, executors, contexts));
-    const roles = threadRoles(this.context, contexts, tasks, executors);
+    yield { message: "Looking at threads" };
+    const roles = yield* threadRoles(this.context, contexts, tasks, executors);
     const isTask = (header: number): boolean => found.has(header);
     const [module] = this.modules;
     const shape =
       module === undefined
         ? { vtable: 0, data: 8 }
         : rawWakerShape(this.program, module, this.polls[0]?.instances[0]?.typeArguments()[0]?.type);
-    const wakers = storedWakers(this.program, this.context.zones, wakerHits, shape, isTask);
+    const wakers = yield* storedWakers(this.program, this.context.zones, wakerHits, shape, isTask);
+    yield { message: "Looking at executors" };
     return { executors: executors.list(tasks), tasks, threadRoles: roles, wakers, problems: this.log.list() };
   }
 
@@ -191,7 +196,7 @@ class TokioDiscovery {
   }
 
   /** Walks each runtime's own list; marks what the sweep found too, and adds what it did not. Returns the numbers by scheduler. */
-  private followLists(found: Map<number, Found>): ReadonlyMap<Scheduler, ListResult> {
+  private *followLists(found: Map<number, Found>): Work<ReadonlyMap<Scheduler, ListResult>> {
     const results = new Map<Scheduler, ListResult>();
     let budget = found.size * 2 + spareEntries;
     for (const scheduler of this.schedulers.values()) {
@@ -205,10 +210,11 @@ class TokioDiscovery {
         continue;
       }
       const vtableWord = this.anyLayout()?.vtableWord ?? usualVtableWord;
-      const walk = walkList(this.program.snapshot.memory, scheduler.owned, this.layoutOf, budget, vtableWord);
+      const walk = yield* walkList(this.program.snapshot.memory, scheduler.owned, this.layoutOf, budget, vtableWord);
       budget -= walk.headers.length;
       let onlyListed = 0;
-      for (const header of walk.headers) {
+      for (const [index, header] of walk.headers.entries()) {
+        if (index % 512 === 511) yield { message: "Following the runtimes' lists" };
         const known = found.get(header);
         if (known !== undefined) {
           known.isListed = true;
@@ -392,7 +398,7 @@ class TokioDiscovery {
   }
 
   /** Frames are named only where a block_on can be: not on idle workers, and not where tokio says that the thread is in no runtime. */
-  private blockOnRoots(tasks: readonly Task[], contexts: readonly ThreadContext[]): readonly BlockOnRoot[] {
+  private *blockOnRoots(tasks: readonly Task[], contexts: readonly ThreadContext[]): Work<readonly BlockOnRoot[]> {
     const busy = new Set(
       tasks.flatMap((task) => (task.kind === "worker" || task.thread === undefined ? [] : [task.thread])),
     );
@@ -404,8 +410,14 @@ class TokioDiscovery {
     const roots: BlockOnRoot[] = [];
     for (const stack of this.context.stacks()) {
       if (outside.has(stack.thread.id)) continue;
+      // Naming the frames of a deep stack decodes a unit for each.
+      for (const frame of stack.frames) {
+        frame.frames();
+        yield { message: "Looking for block_on" };
+      }
       const root = findBlockOn(this.program, this.context.zones, stack);
       if (root !== undefined) roots.push(root);
+      yield { message: "Looking for block_on" };
     }
     return roots;
   }

@@ -1,4 +1,5 @@
 import type { Address } from "../../../base/brand";
+import type { Work } from "../../../base/work";
 import type { Memory } from "../../../snapshot/snapshot";
 import { usualVtableWord } from "./task-layout";
 import type { TaskLayout } from "./task-layout";
@@ -15,13 +16,13 @@ export interface ListWalk {
  * Follows the links of an owner list. Each step checks that the header has a known task vtable and that its link back agrees; a task that
  * joined or left while the dump was taken, a cycle or a pointer into nothing ends that shard and is told.
  */
-export function walkList(
+export function* walkList(
   memory: Memory,
   list: OwnedList,
   layoutOf: (vtable: Address) => TaskLayout | undefined,
   limit: number,
   vtableWord: number = usualVtableWord,
-): ListWalk {
+): Work<ListWalk> {
   const headers: Address[] = [];
   const seen = new Set<number>();
   const torn: string[] = [];
@@ -56,6 +57,7 @@ export function walkList(
       }
       before = at;
       at = next;
+      if (headers.length % 512 === 0) yield { message: "Following the runtimes' lists" };
     }
   }
   return { headers, torn };

@@ -1,6 +1,7 @@
 import { hex } from "../../../base/brand";
 import { inferred, verified, weaker } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
+import type { Work } from "../../../base/work";
 import type { References } from "../../discovery/references";
 import type { Task, TaskKey } from "../../model";
 import type { BlockOnRoot } from "./block-on";
@@ -45,10 +46,12 @@ export function taskEvidence(found: Found, problem: string | undefined): Evidenc
 }
 
 /** Ids are unique within one tokio; two copies of it in one process (a shared library) count separately. */
-export function taskKeys(found: Iterable<Found>): ReadonlyMap<number, TaskKey> {
+export function* taskKeys(found: Iterable<Found>): Work<ReadonlyMap<number, TaskKey>> {
   const headers = new Map<bigint, number[]>();
   const keys = new Map<number, TaskKey>();
+  let steps = 0;
   for (const { candidate } of found) {
+    if (++steps % 1024 === 0) yield { message: "Listing tasks" };
     if (candidate.id === undefined) keys.set(candidate.header, hex(candidate.header));
     else {
       const same = headers.get(candidate.id);
@@ -56,8 +59,10 @@ export function taskKeys(found: Iterable<Found>): ReadonlyMap<number, TaskKey> {
       else same.push(candidate.header);
     }
   }
-  for (const [id, same] of headers)
+  for (const [id, same] of headers) {
+    if (++steps % 1024 === 0) yield { message: "Listing tasks" };
     for (const header of same) keys.set(header, same.length === 1 ? String(id) : `${String(id)}@${hex(header)}`);
+  }
   return keys;
 }
 

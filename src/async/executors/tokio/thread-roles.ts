@@ -1,4 +1,5 @@
 import { hex } from "../../../base/brand";
+import type { Work } from "../../../base/work";
 import type { Stack } from "../../../unwind/stack";
 import type { DiscoveryContext } from "../../discovery/executor-family";
 import type { Task } from "../../model";
@@ -17,12 +18,12 @@ const namesOf = (stack: Stack): readonly string[] =>
 const workerModule = /^tokio::runtime::(?:scheduler::multi_thread(?:_alt)?|thread_pool)::/;
 
 /** What each thread that tokio knows is doing, in a clause: workers, threads of the blocking pool, threads in block_on. */
-export function threadRoles(
+export function* threadRoles(
   context: DiscoveryContext,
   contexts: readonly ThreadContext[],
   tasks: readonly Task[],
   executors: ExecutorNames,
-): ReadonlyMap<number, string> {
+): Work<ReadonlyMap<number, string>> {
   const roles = new Map<number, string>();
   const byThread = new Map<number, Task[]>();
   for (const task of tasks) {
@@ -37,6 +38,7 @@ export function threadRoles(
     const tokio = contexts.find((each) => each.thread.id === thread);
     const role = idleRole(stack, tokio, own, executors) ?? roleOf(namesOf(stack), tokio, own, executors);
     if (role !== undefined) roles.set(thread, role);
+    yield { message: "Looking at threads" };
   }
   return roles;
 }

@@ -67,15 +67,17 @@ export function rawWakerShape(program: Program, module: LoadedModule, near: Type
 }
 
 /** Wakers of known tasks among the places where a waker vtable lies. */
-export function storedWakers(
+export function* storedWakers(
   program: Program,
   zones: StackZones,
   hits: Iterable<WordHit>,
   shape: RawWakerShape,
   isTask: (header: number) => boolean,
-): readonly StoredWaker[] {
+): Work<readonly StoredWaker[]> {
   const wakers: StoredWaker[] = [];
+  let steps = 0;
   for (const hit of hits) {
+    if (++steps % 512 === 0) yield { message: "Looking for wakers" };
     const at = (hit.at - shape.vtable) as Address;
     const header = program.snapshot.memory.pointer((at + shape.data) as Address);
     if (header === undefined || !isTask(header)) continue;

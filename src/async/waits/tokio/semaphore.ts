@@ -1,7 +1,7 @@
 import { hex } from "../../../base/brand";
 import type { Address } from "../../../base/brand";
 import { inferred, verified } from "../../../base/evidence";
-import { path, readBool, readUnsigned } from "../../../rust/place";
+import { innermost, path, readBool, readUnsigned } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { pathAt } from "../../chains/context";
 import { seek } from "../../chains/seek";
@@ -48,12 +48,22 @@ export function semaphoreFacts(context: ChainContext, semaphore: Place): Semapho
     free: Math.floor(permits / 2),
     closed: permits % 2 === 1,
     queue: list?.nodes.map((node) => node.address) ?? [],
-    missing: list?.nodes.map((node) => numberAt(node, ["state"])) ?? [],
+    missing: numbersAt(list?.nodes ?? [], "state"),
     queueComplete: list?.complete === true,
     positions: list?.positions ?? noPositions,
   };
   if (list !== undefined) factsOfQueue.set(list, facts);
   return facts;
+}
+
+/** A number of each of many values of one type: where it lies is looked up once. */
+function numbersAt(nodes: readonly Place[], name: string): readonly (number | undefined)[] {
+  const [first] = nodes;
+  const field = first === undefined ? undefined : path(first, [name]);
+  if (first === undefined || field === undefined) return nodes.map(() => undefined);
+  const inner = innermost(field);
+  const offset = inner.address - first.address;
+  return nodes.map((node) => readUnsigned({ ...inner, address: (node.address + offset) as Address }));
 }
 
 interface Owner {
