@@ -93,8 +93,10 @@ function heldFor(findings: Findings, key: TaskKey, way: readonly TaskKey[]): str
   for (const lock of findings.locks.values()) {
     if (!lock.result.holders.includes(key)) continue;
     if (!lock.waiters.some((waiter) => way.includes(waiter.task)) && lock.waiters.length > 0) continue;
-    const local = lock.candidates.find((each) => each.task === key)?.hold.local;
-    words.push(`${lock.kind} ${hex(lock.address)}${local === undefined ? "" : ` (${local})`}`);
+    // The lock has the name of how it is waited for: of a RwLock the guard says whether it is held for reading or for writing.
+    const hold = lock.candidates.find((each) => each.task === key)?.hold;
+    const local = hold?.local;
+    words.push(`${hold?.kind ?? lock.kind} ${hex(lock.address)}${local === undefined ? "" : ` (${local})`}`);
   }
   return words.slice(0, 3).join(" and ");
 }

@@ -200,7 +200,11 @@ function unwrapOnce(here: Place): { readonly place: Place; readonly localSet?: A
   }
   if (/^tokio::task::local::.*::run_until(?:<.*>)?::\{async_fn_env#0\}/.test(name)) {
     const value = coroutineAt(here);
-    return isFailure(value) || value.awaitee === undefined ? undefined : { place: value.awaitee };
+    if (isFailure(value)) return undefined;
+    // Before its first poll it keeps the future as its argument.
+    const inner =
+      value.state.kind === "unresumed" ? value.saved.find((each) => each.name === "future")?.place : value.awaitee;
+    return inner === undefined ? undefined : { place: inner };
   }
   if (baseName(name) === "tokio::task::local::RunUntil") {
     const future = member(here, "future");
