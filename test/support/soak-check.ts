@@ -116,6 +116,9 @@ export function checkSoak(
 
   function find(task: BookTask): TaskAnswer | undefined {
     if (task.kind !== "block_on") return report.tasks.find((each) => each.id === String(task.id));
+    // A thread may have driven that function before.
+    const isFollowed = book.tasks.some((each) => each.slot > task.slot && each.kind === "block_on" && each.fn === task.fn && each.thread === task.thread); // prettier-ignore
+    if (task.phase === 3 && isFollowed) return undefined;
     return report.tasks.find(
       (each) =>
         each.kind === "block-on" &&
@@ -328,6 +331,15 @@ export function checkSoak(
     return all;
   }
 
+  /** A task that blocks its thread with a block_on goes on when that does. Which thread it is on only the report says. */
+  function drivenBy(task: BookTask): readonly BookTask[] {
+    const thread = report.tasks.find((each) => each.id === String(task.id))?.thread;
+    if (standings.get(task.slot)?.kind !== "running" || thread === undefined) return [];
+    return book.tasks.filter(
+      (each) => each.kind === "block_on" && each.thread === thread && standings.get(each.slot)?.kind === "still",
+    );
+  }
+
   /** Who awaits the future that fills a OnceCell has the cell. */
   function cellsFilledBy(task: BookTask): BookHold[] {
     return framesOf(task)
@@ -422,11 +434,16 @@ export function checkSoak(
       return;
     }
     if (verdict.kind === "deadlock") {
-      const locks = named.flatMap((task) => holds.filter((hold) => hold.task === task.slot));
+      const held = named.flatMap((task) => holds.filter((hold) => hold.task === task.slot));
+      const joined = new Set(named.map((task) => task.slot + 1));
+      const isStuck = (frame: BookFrame): boolean =>
+        frame.value !== 0 &&
+        (held.some((hold) => isWithin(hex(hold.address), frame)) ||
+          (manifest.sites[frame.site ?? -1]?.leaves.includes("join") === true && joined.has(frame.value)));
       const isBorne = named.every(
         (task) =>
-          standings.get(task.slot)?.kind === "still" &&
-          framesOf(task).some((frame) => locks.some((hold) => frame.value !== 0 && isWithin(hex(hold.address), frame))),
+          (standings.get(task.slot)?.kind === "still" && framesOf(task).some(isStuck)) ||
+          drivenBy(task).some((root) => framesOf(root).some(isStuck)),
       );
       if (isBorne) count(right, "deadlocks");
       else wrong.push(`verdict deadlock: ${verdict.summary}`);
