@@ -1,11 +1,14 @@
 // `npm run soak -- --seeds 1..200`: makes random async programs, dumps each at a random instant, and holds what Grace says against the book that
 // the program wrote about itself until that instant (docs/soak.md). Ends with 1 when a statement is wrong.
 // `--taskdump`: the programs are built with tokio_unstable, and tokio's own taskdump is held against Grace too.
+// `--dumps 3`: each program is run and dumped so often, every time at another instant.
 // Everything it makes is in .cache/soak. Dumps are deleted once they are compared, but for those with a wrong statement and with `--keep`.
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { checkCorePattern, needLinux } from "./lib/fixture-build.mjs";
 import { Advice, main, root, run, typescript } from "./lib/process.mjs";
+import { instant } from "./soak/program.mjs";
+import { chance } from "./soak/random.mjs";
 import { buildBatch } from "./soak/workspace.mjs";
 
 const perBatch = 16;
@@ -68,7 +71,8 @@ function print(results) {
   const wrong = results.flatMap((result) => result.wrong);
   console.log("\n| what                           | how many |\n| ------------------------------ | -------- |");
   const line = (what, many) => console.log(`| ${what.padEnd(30)} | ${String(many).padStart(8)} |`);
-  line("programs", results.length);
+  line("programs", new Set(results.map((result) => result.seed)).size);
+  line("dumps", results.length);
   line("dumped while a task ran", results.filter((result) => result.running > 0).length);
   line("tasks they had started", results.reduce((all, result) => all + result.tasks, 0)); // prettier-ignore
   line("tasks being polled", results.reduce((all, result) => all + result.running, 0)); // prettier-ignore
@@ -83,8 +87,9 @@ await main(async (args) => {
   needLinux();
   checkCorePattern();
   const asksTokio = args.includes("--taskdump");
-  const out = join(root, ".cache/soak", asksTokio ? "taskdump" : "book");
+  const out = join(root, asksTokio ? ".cache/soak/taskdump" : ".cache/soak");
   const seeds = seedsOf(option(args, "seeds", "1..16"));
+  const dumps = Number(option(args, "dumps", "1"));
   const results = [];
   for (let first = 0; first < seeds.length; first += perBatch) {
     const batch = seeds.slice(first, first + perBatch);
@@ -100,16 +105,22 @@ await main(async (args) => {
     );
     const folder = join(out, "runs");
     const runs = [];
-    for (const manifest of manifests) runs.push(await die(program, manifest, join(folder, String(manifest.seed))));
-    for (const result of await judge(runs, folder)) {
+    for (const manifest of manifests)
+      for (let turn = 0; turn < dumps; turn++) {
+        const delay = turn === 0 ? manifest.delay : instant(chance(manifest.seed * 1000 + turn));
+        const at = join(folder, `${manifest.seed}${turn === 0 ? "" : `-${turn}`}`);
+        runs.push(await die(program, { ...manifest, delay }, at));
+      }
+    const judged = await judge(runs, folder);
+    judged.forEach((result, index) => {
+      const at = dirname(runs[index].dump);
       results.push(result);
-      for (const text of result.wrong) console.error(`WRONG    seed ${result.seed}: ${text}`);
-      for (const text of result.broken) console.error(`BROKEN   seed ${result.seed}: ${text}`);
-      if (result.isFull) console.error(`FULL     seed ${result.seed}`);
+      for (const text of result.wrong) console.error(`WRONG    ${basename(at)}: ${text}`);
+      for (const text of result.broken) console.error(`BROKEN   ${basename(at)}: ${text}`);
+      if (result.isFull) console.error(`FULL     ${basename(at)}`);
       const isClean = result.wrong.length + result.broken.length === 0;
-      if (isClean && !args.includes("--keep"))
-        rmSync(join(folder, String(result.seed)), { recursive: true, force: true });
-    }
+      if (isClean && !args.includes("--keep")) rmSync(at, { recursive: true, force: true });
+    });
     writeFileSync(join(out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
   }
   print(results);

@@ -192,6 +192,14 @@ impl World {
 }
 `;
 
+/** After how many microseconds a program is dumped. */
+export const instant = (rng) =>
+  rng.weighted([
+    [2, rng.between(500, 5_000)],
+    [5, rng.between(5_000, 60_000)],
+    [3, rng.between(60_000, 300_000)],
+  ]);
+
 /** @returns {{ source: string, manifest: Manifest }} */
 export function generate(seed, crate) {
   const p = new Writer(seed, crate);
@@ -308,11 +316,7 @@ export function generate(seed, crate) {
     sites: p.sites,
     parents: p.parents,
     inside: rng.percent(35),
-    delay: rng.weighted([
-      [2, rng.between(500, 5_000)],
-      [5, rng.between(5_000, 60_000)],
-      [3, rng.between(60_000, 300_000)],
-    ]),
+    delay: instant(rng),
   };
   return { source: text, manifest };
 }
