@@ -194,7 +194,11 @@ describe("a report held against tokio's own taskdump", () => {
 
   it("is right where both name the same lines", () => {
     assert.deepEqual(checkTaskdump(report, manifest, book(scene), book(scene), trace(20)), {
-      right: { "backtraces of tokio": 1, "frames in backtraces of tokio": 2 },
+      right: {
+        "backtraces of tokio": 1,
+        "frames in backtraces of tokio": 2,
+        "library frames in backtraces of tokio": 0,
+      },
       left: {},
       wrong: [],
     });

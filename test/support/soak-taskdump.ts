@@ -57,13 +57,26 @@ export function checkTaskdump(
       count(left, "taskdump: chain not told");
       continue;
     }
-    const paths = new Set(pathsOf(found.awaits));
+    const paths = pathsOf(found.awaits);
     for (const backtrace of backtraces) {
       const told = ownPath(backtrace);
-      if (paths.has(told.join(" < "))) {
-        count(right, "backtraces of tokio");
-        count(right, "frames in backtraces of tokio", told.length);
-      } else wrong.push(`task ${id}: tokio says ${told.join(" < ")}, Grace ${[...paths].join(" or ")}`);
+      const own = paths.filter((path) => path.own.join(" < ") === told.join(" < "));
+      if (own.length === 0) {
+        const said = paths.map((path) => path.own.join(" < ")).join(" or ");
+        wrong.push(`task ${id}: tokio says ${told.join(" < ")}, Grace ${said}`);
+        continue;
+      }
+      count(right, "backtraces of tokio");
+      count(right, "frames in backtraces of tokio", told.length);
+      // Branches can have the same own lines and wait for different things.
+      const places = new Set(backtrace.frames.map(({ file, line }) => placeOf(file, line)));
+      const best = own.find((path) => path.library.every((place) => places.has(place)));
+      if (best !== undefined) count(right, "library frames in backtraces of tokio", best.library.length);
+      else {
+        const [first] = own;
+        const missing = first?.library.filter((place) => !places.has(place)) ?? [];
+        wrong.push(`task ${id}: tokio's backtrace of ${told.join(" < ")} has no ${missing.join(", ")}`);
+      }
     }
   }
   return { right, left, wrong };
@@ -97,12 +110,24 @@ function parse(text: string): Backtrace[] {
 const spell = (frame: BookFrame): string =>
   `${frame.slot}@${String(frame.site)}#${frame.count}(${frame.children.map(spell).join(",")})`;
 
-/** Every way from the root to a leaf, as lines of the program's own frames. */
-function pathsOf(node: AwaitAnswer, above: readonly string[] = []): string[] {
-  if (node.finished === true) return [];
-  const isOwn = node.kind === "async" && node.library !== true;
-  const line = String(node.line ?? "?");
-  const here = isOwn && line !== above.at(-1) ? [...above, line] : above;
-  const below = node.children.filter((child) => child.finished !== true);
-  return below.length === 0 ? [here.join(" < ")] : below.flatMap((child) => pathsOf(child, here));
+interface Path {
+  /** Lines of the program's own frames, root first. */
+  readonly own: readonly string[];
+  /** Places in async functions of libraries. */
+  readonly library: readonly string[];
 }
+
+/** Every way from the root to a leaf. */
+function pathsOf(node: AwaitAnswer, above: Path = { own: [], library: [] }): Path[] {
+  if (node.finished === true) return [];
+  let here = above;
+  if (node.kind === "async" && node.library !== true) {
+    const line = String(node.line ?? "?");
+    if (line !== above.own.at(-1)) here = { ...above, own: [...above.own, line] };
+  } else if (node.kind === "async" && node.line !== undefined)
+    here = { ...above, library: [...above.library, placeOf(node.file ?? "?", node.line)] };
+  const below = node.children.filter((child) => child.finished !== true);
+  return below.length === 0 ? [here] : below.flatMap((child) => pathsOf(child, here));
+}
+
+const placeOf = (file: string, line: number): string => `${file.replace(/^.*\/(?=[^/]+\/[^/]+$)/, "")}:${line}`;
