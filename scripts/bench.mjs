@@ -82,12 +82,15 @@ async function printResponsiveness() {
   console.log(
     `${values.size}: ${size.alive * size.tasksOfEach} tasks; ${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}`,
   );
-  console.log(`\n${"phase".padEnd(28)} ${"takes".padStart(11)}   longest wait for an answer   over 100 ms`);
-  for (const { name, ms: takes, longest, over100 } of phases)
-    console.log(`${name.padEnd(28)} ${ms(takes)}   ${ms(longest).padStart(26)}   ${String(over100).padStart(11)}`);
+  console.log(
+    `\n${"phase".padEnd(28)} ${"takes".padStart(11)}   longest wait for an answer   over 100 ms   longest pause of the client itself`,
+  );
+  for (const { name, ms: takes, longest, over100, own } of phases)
+    console.log(
+      `${name.padEnd(28)} ${ms(takes)}   ${ms(longest).padStart(26)}   ${String(over100).padStart(11)}   ${ms(own).padStart(33)}`,
+    );
   console.log(`\n${"request".padEnd(28)} ${"answered in".padStart(11)}   size`);
-  for (const { name, ms: takes, kb } of requests)
-    console.log(`${name.padEnd(28)} ${ms(takes)}   ${kb.toFixed(0)} KB`);
+  for (const { name, ms: takes, kb } of requests) console.log(`${name.padEnd(28)} ${ms(takes)}   ${kb.toFixed(0)} KB`);
 }
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];

@@ -2,7 +2,7 @@
 // Speaks the protocol to dist/adapter.js as the editor does. A `threads` request that needs no long work goes out every 20 ms; its answer tells
 // whether the adapter's one thread was free. Prints figures, never passes or fails.
 import { spawn } from "node:child_process";
-import { performance } from "node:perf_hooks";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 
 const every = 20;
 
@@ -63,7 +63,7 @@ class Client {
 
 /**
  * @param {{ adapter: string, dump: string, program: string }} options
- * @returns {Promise<{ phases: { name: string, ms: number, longest: number, over100: number }[], requests: { name: string, ms: number, kb: number }[] }>}
+ * @returns {Promise<{ phases: { name: string, ms: number, longest: number, over100: number, own: number }[], requests: { name: string, ms: number, kb: number }[] }>}
  */
 export async function measureResponsiveness({ adapter, dump, program }) {
   const client = new Client(adapter);
@@ -76,16 +76,19 @@ export async function measureResponsiveness({ adapter, dump, program }) {
     longest = Math.max(longest, ms);
     if (ms > 100) over100++;
   };
-  // Late timers of this process would look like a slow adapter, so that each request counts from when it was sent.
+  // A machine that gives this process no turn looks like a slow adapter: how long that was is told beside it.
+  const own = monitorEventLoopDelay({ resolution: 10 });
+  own.enable();
   const timer = setInterval(() => isPinging && void ping(), every);
   const phase = async (name, work) => {
     longest = 0;
     over100 = 0;
+    own.reset();
     const start = performance.now();
     await work();
     const ms = performance.now() - start;
     await ping();
-    phases.push({ name, ms, longest, over100 });
+    phases.push({ name, ms, longest, over100, own: own.max / 1e6 });
   };
   const requests = [];
   const request = async (name, command, args) => {

@@ -10,6 +10,8 @@ export interface ListedTask {
   readonly future: string;
   readonly executorLabel: string;
   readonly chain: AwaitNode | undefined;
+  /** Worked out when it is first asked for: lists group by it again and again. (A WeakMap of 100,000 keys makes collecting garbage slow.) */
+  chainKey?: string;
 }
 
 interface GroupKey {
@@ -68,16 +70,21 @@ export function groupKeys(listed: ListedTask, grouping: Grouping): readonly Grou
   }
 }
 
-/** Worked out once for each task: lists group by it again and again. */
-const chainKeys = new WeakMap<ListedTask, string>();
+/** Equal keys as one text: 100,000 tasks have some hundred chains, and keys of a kilobyte. */
+const texts = new Map<string, string>();
+const mostTexts = 20_000;
+
+function shared(text: string): string {
+  const known = texts.get(text);
+  if (known !== undefined) return known;
+  if (texts.size >= mostTexts) texts.clear();
+  texts.set(text, text);
+  return text;
+}
 
 /** Equal for tasks that are suspended at the same places, whatever their addresses and numbers. */
 export function nodeChainKey(listed: ListedTask): string {
-  const known = chainKeys.get(listed);
-  if (known !== undefined) return known;
-  const key = writeChainKey(listed);
-  chainKeys.set(listed, key);
-  return key;
+  return (listed.chainKey ??= shared(writeChainKey(listed)));
 }
 
 function writeChainKey(listed: ListedTask): string {

@@ -144,6 +144,7 @@ function* resourceAnswer(gathering: Gathering, around: Around): Work<WaitResourc
   const lock = address === undefined ? undefined : around.locks.get(address);
   const [holders, evidence] = holdersOf(gathering, around);
   const waiters = yield* waitersOf(gathering, around, new Set(holders.map((holder) => holder.task)));
+  yield gatheringWaits;
   const detail = name.isGathered ? gatheredDetail(gathering) : firstDetail(gathering.waiting);
   const only = name.kind === "task" ? holders[0]?.future : undefined;
   const resource = {
@@ -158,6 +159,7 @@ function* resourceAnswer(gathering: Gathering, around: Around): Work<WaitResourc
     cycle: false,
     evidence: evidence ?? answer(lock?.evidence ?? { grade: "unknown", why: "who ends this wait is not recorded" }),
   };
+  yield gatheringWaits;
   return { ...resource, marks: marksOf(resource, around) };
 }
 
@@ -202,12 +204,14 @@ function* waitersOf({ name, waiting }: Gathering, around: Around, holders: Reado
   }
   yield gatheringWaits;
   const ordered = yield* sortSliced(rows, (a, b) => (a.order === b.order ? 0 : a.order - b.order), gatheringWaits);
-  const waiters = ordered.map(({ waiter }) => waiter);
-  yield gatheringWaits;
+  const waiters: WaiterAnswer[] = [];
+  yield* forEachSliced(ordered, gatheringWaits, ({ waiter }) => waiters.push(waiter), 1024);
   // Futures that queue for the lock without being polled (futurelock) are in no chain: the analysis alone knows of them.
   const lock = name.isGathered ? undefined : lockOf(waiting, around);
-  const known = new Set([...waiting.map(({ listed }) => listed.task.key), ...holders]);
-  for (const key of lock?.waiters ?? []) {
+  if (lock === undefined || lock.waiters.length === 0) return waiters;
+  const known = new Set(holders);
+  yield* forEachSliced(waiting, gatheringWaits, ({ listed }) => known.add(listed.task.key), 1024);
+  for (const key of lock.waiters) {
     const listed = around.byKey.get(key);
     if (listed?.task.state !== "suspended" || known.has(key)) continue;
     const at = currentPlace(listed, around);
@@ -225,11 +229,9 @@ function* waitersOf({ name, waiting }: Gathering, around: Around, holders: Reado
  * A closure or a poll that runs block_on waits for what its root future waits for: once is enough, and the task is the one that others wait for.
  */
 function withoutRoots(waiting: readonly Waiting[]): readonly Waiting[] {
-  const inside = new Set(
-    waiting.flatMap(({ placed: { isBlockOn, node } }) =>
-      isBlockOn && node.place !== undefined ? [node.place.address] : [],
-    ),
-  );
+  const inside = new Set<Address>();
+  for (const { placed } of waiting)
+    if (placed.isBlockOn && placed.node.place !== undefined) inside.add(placed.node.place.address);
   if (inside.size === 0) return waiting;
   return waiting.filter(
     ({ listed, placed }) =>

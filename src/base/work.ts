@@ -68,7 +68,7 @@ export function* forEachSliced<T>(
   items: Iterable<T>,
   progress: Progress,
   action: (item: T) => void,
-  every = 64,
+  every = 16,
 ): Work<void> {
   let count = 0;
   for (const item of items) {

@@ -85,18 +85,17 @@ const isBareLink = (option: Place, value: Place): boolean =>
  */
 function followWords(like: Place, from: Place, link: number, nodes: Place[], positions: Map<Address, number>): boolean {
   const { memory } = like.program.snapshot;
-  const size = Math.max(1, sizeOf(like));
-  let at: Address = from.address;
+  const after = (node: Address): Address | undefined => memory.pointer((node + link) as Address);
+  let next = after(from.address);
   while (nodes.length < maxNodes) {
-    const next = memory.pointer((at + link) as Address);
     if (next === undefined) return false;
     if (next === 0) return true;
-    // As a node that is read by its type: all of it must be there.
-    if (positions.has(next) || memory.u8(next) === undefined || memory.u8((next + size - 1) as Address) === undefined)
-      return false;
+    // Its own link is read with it: a node that is not there is none.
+    const following = after(next);
+    if (following === undefined || positions.has(next)) return false;
     positions.set(next, nodes.length);
     nodes.push({ ...like, address: next });
-    at = next;
+    next = following;
   }
   return false;
 }

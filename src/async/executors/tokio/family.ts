@@ -51,6 +51,7 @@ export const tokioFamily: DiscoverableFamily = {
       if (symbols.format !== "none") yield { message: "Reading symbols" };
     const polls = pollFunctions(context.program);
     if (polls.length === 0) return undefined;
+    yield { message: "Looking for task vtables" };
     const modules = [...new Set(polls.map((poll) => poll.module))];
     const shapes = new Map(modules.map((module) => [module, new SharedShapes(context.program, module, polls)]));
     const shapesOf = (module: LoadedModule): SharedShapes =>

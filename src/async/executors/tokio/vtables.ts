@@ -50,6 +50,7 @@ export function* findVtables(
   const problems: Problem[] = [];
   for (const module of modules) {
     const shape = vtableShape(shapesOf(module));
+    yield { message: "Looking for task vtables" };
     const ranges = constantRanges(program, module);
     const swept = yield* sweepWords(ranges, new WordTargets(byAddress.keys()), {
       message: "Looking for task vtables",

@@ -1,7 +1,7 @@
 import { hex } from "../../../base/brand";
 import type { Address } from "../../../base/brand";
 import { inferred, verified } from "../../../base/evidence";
-import { innermost, path, readBool, readUnsigned } from "../../../rust/place";
+import { path, readBool, readUnsigned } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { pathAt } from "../../chains/context";
 import { seek } from "../../chains/seek";
@@ -20,11 +20,8 @@ export interface SemaphoreFacts {
   /** Permits that nobody has. */
   readonly free: number;
   readonly closed: boolean;
-  /** From the next to be served to the last; the addresses of the waiters' nodes. */
-  readonly queue: readonly Address[];
-  /** For each of them, the permits that it still misses. */
-  readonly missing: readonly (number | undefined)[];
-  readonly queueComplete: boolean;
+  /** How many wait. */
+  readonly queued: number;
   /** The place of a waiter's node in the queue, from 0. */
   readonly positions: ReadonlyMap<Address, number>;
 }
@@ -47,23 +44,11 @@ export function semaphoreFacts(context: ChainContext, semaphore: Place): Semapho
   const facts: SemaphoreFacts = {
     free: Math.floor(permits / 2),
     closed: permits % 2 === 1,
-    queue: list?.nodes.map((node) => node.address) ?? [],
-    missing: numbersAt(list?.nodes ?? [], "state"),
-    queueComplete: list?.complete === true,
+    queued: list?.nodes.length ?? 0,
     positions: list?.positions ?? noPositions,
   };
   if (list !== undefined) factsOfQueue.set(list, facts);
   return facts;
-}
-
-/** A number of each of many values of one type: where it lies is looked up once. */
-function numbersAt(nodes: readonly Place[], name: string): readonly (number | undefined)[] {
-  const [first] = nodes;
-  const field = first === undefined ? undefined : path(first, [name]);
-  if (first === undefined || field === undefined) return nodes.map(() => undefined);
-  const inner = innermost(field);
-  const offset = inner.address - first.address;
-  return nodes.map((node) => readUnsigned({ ...inner, address: (node.address + offset) as Address }));
 }
 
 interface Owner {
@@ -155,7 +140,7 @@ function acquireStep(reading: Reading): Step {
       : seekAround(context, frame, owner.type, (place) => holdsSemaphore(context, place, semaphore));
   if (known !== undefined) context.owners.set(semaphore.address, known.address);
   const resource = known?.address ?? semaphore.address;
-  const numbers: Record<string, number> = { wanted, missing, permits: facts.free, queued: facts.queue.length };
+  const numbers: Record<string, number> = { wanted, missing, permits: facts.free, queued: facts.queued };
   if (index >= 0) numbers["position"] = index + 1;
   const base = {
     resource,
@@ -204,7 +189,7 @@ function wordedWait(
         reading.context,
         seekAround(reading.context, reading.frame, "tokio::sync::mpsc::chan::Chan"),
       );
-      const numbers = { ...base.numbers, waiting: facts.queue.length };
+      const numbers = { ...base.numbers, waiting: facts.queued };
       if (channel === undefined) return { kind, text: `a free place in the channel at ${place}${ahead}`, ...base };
       Object.assign(numbers, channel.numbers);
       const room = channel.capacity === undefined ? "" : ` (${channel.queued} of ${channel.capacity} queued)`;
