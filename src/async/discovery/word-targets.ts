@@ -1,0 +1,1 @@
+export { WordHits, WordTargets } from "../../bytes/word-targets";
