@@ -8,7 +8,7 @@ import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { sizes, writeProgram } from "./bench/program.mjs";
+import { programArguments, sizes, writeProgram } from "./bench/program.mjs";
 import { measureResponsiveness } from "./bench/responsiveness.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -26,7 +26,8 @@ const size = sizes[values.size];
 if (size === undefined) fail(`--size must be one of ${Object.keys(sizes).join(", ")}.`);
 const runs = Number(values.runs);
 const folder = join(root, ".cache", "bench", values.size);
-const program = join(folder, "target", "debug", "bench");
+const programFolder = join(root, ".cache", "bench", size.program);
+const program = join(programFolder, "target", "debug", "bench");
 const core = join(folder, "bench.core");
 
 function fail(sentence) {
@@ -40,17 +41,21 @@ function prepare() {
   mkdirSync(folder, { recursive: true });
   if (!existsSync(program)) {
     if (!has("cargo")) fail("The bench builds a Rust program: install cargo and rustc first.");
-    writeProgram(folder, size);
+    mkdirSync(programFolder, { recursive: true });
+    writeProgram(programFolder, size);
     console.log(
       `building the ${values.size} program (${size.futures} distinct futures, ${size.alive} of them with tasks); this takes minutes ...`,
     );
-    const built = spawnSync("cargo", ["build"], { cwd: folder, stdio: "inherit" });
+    const built = spawnSync("cargo", ["build"], { cwd: programFolder, stdio: "inherit" });
     if (built.status !== 0) fail("The bench program did not build.");
   }
   if (!existsSync(core)) {
     console.log("running it until it dumps core ...");
     for (const name of readdirSync(folder)) if (/^core(\.|$)/.test(name)) rmSync(join(folder, name));
-    spawnSync("bash", ["-c", 'ulimit -c unlimited; exec env -i "$0"', program], { cwd: folder, stdio: "inherit" });
+    spawnSync("bash", ["-c", 'ulimit -c unlimited; exec env -i "$0" "$@"', program, ...programArguments(size)], {
+      cwd: folder,
+      stdio: "inherit",
+    });
     const dumped = readdirSync(folder).find((name) => /^core(\.|$)/.test(name));
     if (dumped === undefined)
       fail(`No core file appeared in ${folder}: /proc/sys/kernel/core_pattern must be a plain file name ("core").`);

@@ -5,14 +5,18 @@ import { join } from "node:path";
 /**
  * Distinct spawned futures that are compiled, how many of them have tasks when the program dies, tasks of each of those, heap in MiB beside the tasks.
  * A service has code for far more kinds of tasks than are alive at any time; `allkinds` is the extreme in which every future of the program has tasks.
+ * `program` names the size whose executable serves for this one too.
  */
 export const sizes = {
-  small: { futures: 30, alive: 30, tasksOfEach: 3, heapMiB: 64 },
-  medium: { futures: 120, alive: 120, tasksOfEach: 8, heapMiB: 256 },
-  large: { futures: 2800, alive: 250, tasksOfEach: 24, heapMiB: 1024 },
-  allkinds: { futures: 2800, alive: 2800, tasksOfEach: 2, heapMiB: 1024 },
-  tasks100k: { futures: 60, alive: 60, tasksOfEach: 1700, heapMiB: 64 },
+  small: { program: "small", futures: 30, alive: 30, tasksOfEach: 3, heapMiB: 64 },
+  medium: { program: "medium", futures: 120, alive: 120, tasksOfEach: 8, heapMiB: 256 },
+  large: { program: "large", futures: 2800, alive: 100, tasksOfEach: 60, heapMiB: 1024 },
+  allkinds: { program: "large", futures: 2800, alive: 2800, tasksOfEach: 2, heapMiB: 1024 },
+  tasks100k: { program: "tasks100k", futures: 60, alive: 60, tasksOfEach: 1700, heapMiB: 64 },
 };
+
+/** What the program is run with. */
+export const programArguments = ({ alive, tasksOfEach, heapMiB }) => [alive, tasksOfEach, heapMiB].map(String);
 
 const perModule = 25;
 
@@ -79,9 +83,7 @@ pub fn spawn_${n}(shared: &std::sync::Arc<Shared>, count: u64) {
 
 /** Writes the crate below \`folder\`; equal input gives equal files. */
 export function writeProgram(folder, size) {
-  const { futures, alive, tasksOfEach, heapMiB } = size;
-  // A few subsystems of the program are at work when it dies, with all kinds of tasks that they have.
-  const isAlive = (n) => n < alive;
+  const { futures } = size;
   mkdirSync(join(folder, "src"), { recursive: true });
   writeFileSync(join(folder, "Cargo.toml"), manifest);
   writeFileSync(
@@ -97,7 +99,7 @@ export function writeProgram(folder, size) {
   const calls = modules.flatMap(({ name, first, count }) =>
     Array.from(
       { length: count },
-      (_, i) => `    ${name}::spawn_${first + i}(&shared, ${isAlive(first + i) ? tasksOfEach : 0});`,
+      (_, i) => `    ${name}::spawn_${first + i}(&shared, if alive > ${first + i} { each } else { 0 });`,
     ),
   );
   writeFileSync(
@@ -106,22 +108,25 @@ export function writeProgram(folder, size) {
 mod shared;
 ${modules.map(({ name }) => `mod ${name};`).join("\n")}
 
-fn spawn_all(shared: &std::sync::Arc<shared::Shared>) {
+// The first kinds have tasks: a few subsystems are at work when the program dies, with all that they have.
+fn spawn_all(shared: &std::sync::Arc<shared::Shared>, alive: u64, each: u64) {
 ${calls.join("\n")}
 }
 
 fn main() {
+    let arguments: Vec<u64> = std::env::args().skip(1).map(|each| each.parse().unwrap()).collect();
+    let [alive, each, heap_mib] = arguments[..] else { panic!("bench ALIVE TASKS_OF_EACH HEAP_MIB") };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     let shared = std::sync::Arc::new(shared::Shared {
         gate: tokio::sync::Semaphore::new(64), table: tokio::sync::Mutex::new(vec![1, 2, 3]), stop: tokio::sync::Notify::new() });
     // Words that look like nothing in particular: a heap that a sweep has to read.
     let mut x = 0x9e3779b97f4a7c15u64;
-    let heap: Vec<u64> = (0..${heapMiB}u64 * 131072).map(|_| { x ^= x << 13; x ^= x >> 7; x ^= x << 17; x }).collect();
+    let heap: Vec<u64> = (0..heap_mib * 131072).map(|_| { x ^= x << 13; x ^= x >> 7; x ^= x << 17; x }).collect();
     runtime.block_on(async {
         let guard = shared.table.lock().await;
-        spawn_all(&shared);
+        spawn_all(&shared, alive, each);
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-        eprintln!("spawned ${alive * tasksOfEach} tasks, heap {}", heap.len());
+        eprintln!("spawned {} tasks, heap {}", alive * each, heap.len());
         let _ = guard.len();
         std::process::abort();
     });

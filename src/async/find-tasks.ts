@@ -7,9 +7,9 @@ import type { Program } from "../symbols/program";
 import type { Stack } from "../unwind/stack";
 import type { DiscoverableFamily, DiscoveryContext, PreparedFamily, WordHit } from "./discovery/executor-family";
 import { stackZones } from "./discovery/stack-zones";
-import { sweepWords, writableRanges } from "./discovery/sweep";
+import { beginSweep, writableRanges } from "./discovery/sweep";
 import type { SweepResult } from "./discovery/sweep";
-import { WordTargets } from "./discovery/word-targets";
+import { WordTargets } from "../bytes/word-targets";
 import { executorFamilies } from "./executors/registry";
 import type { AsyncWorld, Executor, StoredWaker, Task } from "./model";
 import { nativeRole } from "./threads/roles";
@@ -36,9 +36,15 @@ export function* findTasks(
     if (ready !== undefined) prepared.push({ family: ready, words: new Set(ready.words) });
   }
   const targets = new WordTargets(prepared.flatMap((each) => [...each.words]));
-  const swept = yield* sweepWords(writableRanges(program.snapshot.memory), targets, {
+  const endSweep = beginSweep(writableRanges(program.snapshot.memory), targets, {
     message: "Sweeping memory for tasks",
   });
+  // Frames are needed below in any case: decoded now, they take none of the time that a sweep in a thread of its own needs.
+  for (const stack of context.stacks()) {
+    for (const frame of stack.frames) frame.frames();
+    yield { message: "Reading stacks" };
+  }
+  const swept = yield* endSweep();
   if (typeof stacks === "function") unwound = yield* unwindAll(program, stacks);
   const log = new ProblemLog();
   log.addAll(swept.problems);

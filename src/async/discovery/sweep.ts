@@ -2,11 +2,13 @@ import type { Address } from "../../base/brand";
 import type { Problem } from "../../base/problem";
 import type { Work } from "../../base/work";
 import type { Memory, MemoryRange } from "../../snapshot/snapshot";
-import { WordHits } from "./word-targets";
-import type { WordTargets } from "./word-targets";
+import { FileSource } from "../../bytes/file-source";
+import { pieceBytes, WordSearch } from "../../bytes/word-search";
+import type { WordPieces } from "../../bytes/word-search";
+import { WordHits } from "../../bytes/word-targets";
+import type { WordTargets } from "../../bytes/word-targets";
 
-/** 512 KiB: fits the second-level cache together with the tables; larger chunks lose speed (measured), smaller ones pay per read. */
-const chunkBytes = 512 * 1024;
+const chunkBytes = pieceBytes;
 /** A program with 100,000 tasks has some 300,000 hits. More than this is a dump made to fill our memory. */
 const defaultLimit = 4_000_000;
 
@@ -74,6 +76,66 @@ export function* sweepWords(
   return { ...found.sorted(), bytes: done, problems };
 }
 
+/**
+ * Begins `sweepWords` in a thread of its own where that pays, and gives what ends it: work done in between costs no time. The sweep itself is the same.
+ */
+export function beginSweep(
+  ranges: readonly MemoryRange[],
+  targets: WordTargets,
+  options: { readonly message?: string; readonly limit?: number } = {},
+): () => Work<SweepResult> {
+  const source = ranges[0]?.source;
+  const whole = (): Work<SweepResult> => sweepWords(ranges, targets, options);
+  if (!(source instanceof FileSource) || ranges.some((range) => range.source !== source)) return whole;
+  const { pieces, bases } = piecesOf(ranges);
+  const search = WordSearch.start(source, pieces, targets.words);
+  return search === undefined ? whole : () => endSweep(search, source, bases, targets, whole, options);
+}
+
+function* endSweep(
+  search: WordSearch,
+  source: FileSource,
+  bases: Float64Array,
+  targets: WordTargets,
+  whole: () => Work<SweepResult>,
+  options: { readonly message?: string; readonly limit?: number },
+): Work<SweepResult> {
+  const limit = options.limit ?? defaultLimit;
+  const found = new HitList();
+  const add = (piece: number, hits: WordHits): void => {
+    found.append(bases[piece] ?? 0, hits, limit);
+  };
+  while (search.step(source, targets, add))
+    yield { message: options.message ?? "Sweeping memory", fraction: search.progress };
+  const isWhole = search.finish((piece, word, target) => {
+    found.add((bases[piece] ?? 0) + word * 8, target);
+  });
+  // The sweep in one thread also says what to do about too many hits.
+  if (!isWhole || found.count >= limit) return yield* whole();
+  let bytes = 0;
+  for (const length of search.pieces.lengths) bytes += length;
+  return { ...found.sorted(), bytes, problems: [] };
+}
+
+/** Where the chunks of the ranges lie in the file, and the addresses of their first words. */
+function piecesOf(ranges: readonly MemoryRange[]): { readonly pieces: WordPieces; readonly bases: Float64Array } {
+  const offsets: number[] = [];
+  const lengths: number[] = [];
+  const bases: number[] = [];
+  for (const range of ranges) {
+    const end = range.start + range.present;
+    for (let at = Math.ceil(range.start / 8) * 8; at + 8 <= end; at += chunkBytes) {
+      offsets.push((range.sourceOffset ?? 0) + at - range.start);
+      lengths.push(Math.min(chunkBytes, end - at));
+      bases.push(at);
+    }
+  }
+  return {
+    pieces: { offsets: Float64Array.from(offsets), lengths: Float64Array.from(lengths) },
+    bases: Float64Array.from(bases),
+  };
+}
+
 /** Growing typed arrays; positions become absolute addresses here. */
 class HitList {
   count = 0;
@@ -83,24 +145,24 @@ class HitList {
 
   append(base: number, hits: WordHits, limit: number): void {
     const added = Math.min(hits.count, limit - this.count);
-    if (added <= 0) return;
-    let capacity = this.addresses.length;
-    while (capacity < this.count + added) capacity *= 2;
-    if (capacity > this.addresses.length) {
-      const addresses = new Float64Array(capacity);
-      addresses.set(this.addresses);
-      this.addresses = addresses;
-      const targets = new Int32Array(capacity);
-      targets.set(this.targets);
-      this.targets = targets;
-    }
-    for (let index = 0; index < added; index++) {
-      const at = base + (hits.positions[index] ?? 0) * 8;
-      if (this.count > 0 && at < (this.addresses[this.count - 1] ?? 0)) this.isSorted = false;
-      this.addresses[this.count] = at;
-      this.targets[this.count] = hits.targets[index] ?? 0;
-      this.count++;
-    }
+    for (let index = 0; index < added; index++)
+      this.add(base + (hits.positions[index] ?? 0) * 8, hits.targets[index] ?? 0);
+  }
+
+  add(at: number, target: number): void {
+    if (this.count === this.addresses.length) this.grow();
+    if (this.count > 0 && at < (this.addresses[this.count - 1] ?? 0)) this.isSorted = false;
+    this.addresses[this.count] = at;
+    this.targets[this.count++] = target;
+  }
+
+  private grow(): void {
+    const addresses = new Float64Array(this.addresses.length * 2);
+    addresses.set(this.addresses);
+    this.addresses = addresses;
+    const targets = new Int32Array(addresses.length);
+    targets.set(this.targets);
+    this.targets = targets;
   }
 
   sorted(): { readonly addresses: Float64Array; readonly targets: Int32Array } {

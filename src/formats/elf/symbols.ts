@@ -11,6 +11,8 @@ const entrySize = 24;
 const fewSymbols = 20_000;
 const fewLookups = 16;
 const chunkBytes = 4 << 20;
+/** Of a longer name `eachFunctionName` may show a part. */
+const longestKept = 64 << 10;
 /** Longer names exist only in damaged files. */
 const longestName = 1 << 20;
 
@@ -108,11 +110,23 @@ export class ElfSymbols {
     const { values, sizes } = this;
     let best = -1;
     let nearest = -1;
+    let bestStart = 0;
+    let nearestStart = 0;
     for (let index = 0; index < this.count; index++) {
       const value = values[index]!;
-      if (value > at || !this.isAddressable(index)) continue;
-      if (nearest < 0 || this.isBetter(index, nearest)) nearest = index;
-      if (at < value + sizes[index]! && (best < 0 || this.isBetter(index, best))) best = index;
+      if (value > at) continue;
+      const reaches = at < value + sizes[index]!;
+      // Nearly all symbols end here.
+      if (value < nearestStart && !(reaches && value >= bestStart)) continue;
+      if (!this.isAddressable(index)) continue;
+      if (nearest < 0 || this.isBetter(index, nearest)) {
+        nearest = index;
+        nearestStart = value;
+      }
+      if (reaches && (best < 0 || this.isBetter(index, best))) {
+        best = index;
+        bestStart = value;
+      }
     }
     return nearest >= 0 && this.size(nearest) === 0 ? nearest : best;
   }
@@ -194,26 +208,35 @@ export class ElfSymbols {
   }
 
   /**
-   * Visits each function that is defined here by the order of names in the string table: `bytes` has the name from `at` on, up to a zero.
-   * The bytes are good only during the visit.
+   * Visits each function that is defined here, piece by piece of the string table: `bytes` has the name from `at` on, up to a zero. The bytes
+   * are good only during the visit.
    */
   eachFunctionName(visit: (index: number, bytes: Uint8Array, at: number) => void): void {
-    const functions = new Uint32Array(this.count);
-    let count = 0;
-    for (let index = 0; index < this.count; index++)
-      if ((this.infos[index]! & 15) === symbolType.func && this.sectionIndexes[index] !== 0) functions[count++] = index;
-    const offsets = new Float64Array(count);
-    for (let place = 0; place < count; place++) offsets[place] = this.nameOffsets[functions[place]!]!;
-    const order = ascending(offsets);
-    let place = 0;
-    this.eachChunk((chunk, base) => {
-      const end = base + chunk.length;
-      for (; place < order.length; place++) {
-        const offset = offsets[order[place]!]!;
-        if (offset >= end) return;
-        if (offset >= base) visit(functions[order[place]!]!, chunk, offset - base);
+    const { strings, count, nameOffsets, infos, sectionIndexes } = this;
+    const pieces = Math.ceil(strings.size / chunkBytes);
+    const isWanted = (index: number): boolean =>
+      (infos[index]! & 15) === symbolType.func && sectionIndexes[index] !== 0 && nameOffsets[index]! < strings.size;
+    const starts = new Uint32Array(pieces + 1);
+    for (let index = 0; index < count; index++)
+      if (isWanted(index)) starts[Math.floor(nameOffsets[index]! / chunkBytes) + 1]!++;
+    for (let piece = 0; piece < pieces; piece++) starts[piece + 1]! += starts[piece]!;
+    const next = starts.slice();
+    const order = new Uint32Array(starts[pieces] ?? 0);
+    for (let index = 0; index < count; index++)
+      if (isWanted(index)) order[next[Math.floor(nameOffsets[index]! / chunkBytes)]!++] = index;
+    // A name that begins in a piece may end in the next one.
+    const chunk = Buffer.allocUnsafe(Math.min(strings.size, chunkBytes + longestKept));
+    for (let piece = 0; piece < pieces; piece++) {
+      if (starts[piece] === starts[piece + 1]) continue;
+      const base = piece * chunkBytes;
+      const got = strings.readInto(base, chunk);
+      const bytes = chunk.subarray(0, got);
+      for (let place = starts[piece]!; place < starts[piece + 1]!; place++) {
+        const index = order[place]!;
+        const at = nameOffsets[index]! - base;
+        if (at < got) visit(index, bytes, at);
       }
-    });
+    }
   }
 
   /** The string table in pieces that begin and, but for the last, end with a whole string. */
