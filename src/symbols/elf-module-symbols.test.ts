@@ -104,6 +104,27 @@ describe("symbols of an ELF module", () => {
     });
   });
 
+  describe("a common file of dwz", () => {
+    const problemsOf = (sections: Readonly<Record<string, Uint8Array>>): readonly string[] => {
+      const symbols = moduleOf(sections);
+      // Goes through all units.
+      assert.deepEqual(symbols.typesNamed("zoo::Nothing"), []);
+      return symbols.problems().map((each) => each.what);
+    };
+
+    it("is missed where the file links to one", () => {
+      const link = Buffer.concat([Buffer.from("/usr/lib/debug/.dwz/zoo\0"), Buffer.alloc(20, 7)]);
+      assert.match(
+        problemsOf({ ...sampleSections(), ".gnu_debugaltlink": link }).join(),
+        /made by dwz\) was not found/,
+      );
+    });
+
+    it("is not missed where nothing was moved to one", () => {
+      assert.deepEqual(problemsOf(sampleSections()), []);
+    });
+  });
+
   describe("frames", () => {
     it("list inlined functions innermost first, each called from the next", () => {
       const frames = plain.framesAt(at(sampleAt.innermost + 1));

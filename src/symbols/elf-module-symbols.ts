@@ -39,6 +39,8 @@ import type {
 } from "./module-symbols";
 import type { SourcePosition, Type, TypeRef } from "./type-model";
 
+/** Addresses whose frames are kept: the threads of a pool stand at the same ones. */
+const keptFrames = 2048;
 /** A module's functions that one mangled fragment fits; more are not looked at. */
 const madeCandidates = 400;
 /** What a legacy symbol calls closures, and the bodies of async functions and blocks. */
@@ -75,6 +77,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private readonly search: TypeSearch | undefined;
   private readonly split: SplitUnits | undefined;
   private knownSymbols: ElfSymbols | null | undefined;
+  private readonly knownFrames = new Map<LinkAddress, readonly CodeFrame[]>();
   private knownPaths: SymbolPaths | undefined;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
@@ -89,16 +92,18 @@ export class ElfModuleSymbols implements ModuleSymbols {
     readonly debug: ElfFile | undefined,
     splitFiles?: SplitFiles,
   ) {
-    const sections =
-      (debug === undefined ? undefined : dwarfSections(debug)) ??
-      (executable === undefined ? undefined : dwarfSections(executable));
+    const ofDebug = debug === undefined ? undefined : dwarfSections(debug);
+    const described = ofDebug === undefined ? executable : debug;
+    const sections = ofDebug ?? (executable === undefined ? undefined : dwarfSections(executable));
     if (sections !== undefined) {
       this.dwarf = new Dwarf(sections, () => {
-        const common = splitFiles?.alternate();
+        // Most have none: nothing was moved anywhere.
+        if (described?.debugAltLink === undefined) return undefined;
+        const common = splitFiles?.alternate(described);
         const found = common === undefined ? undefined : dwarfSections(common);
         if (found === undefined)
           this.log.add({
-            where: (debug ?? executable)?.source.name ?? "",
+            where: described.source.name,
             what: "The common file of its debug information (.gnu_debugaltlink, made by dwz) was not found.",
             effect: "Names and types that were moved there are missing.",
             remedy: "Give the folder with that file in the symbol path.",
@@ -139,6 +144,10 @@ export class ElfModuleSymbols implements ModuleSymbols {
       if (this.dwarf !== undefined) this.knownHasTypes = this.dwarf.hasTypes();
     }
     return this.knownHasTypes;
+  }
+
+  get lacksSplitUnits(): boolean {
+    return this.split?.lacksAny === true;
   }
 
   problems(): readonly Problem[] {
@@ -198,6 +207,16 @@ export class ElfModuleSymbols implements ModuleSymbols {
   }
 
   framesAt(at: LinkAddress): readonly CodeFrame[] {
+    let frames = this.knownFrames.get(at);
+    if (frames === undefined) {
+      frames = this.readFrames(at);
+      if (this.knownFrames.size >= keptFrames) this.knownFrames.clear();
+      this.knownFrames.set(at, frames);
+    }
+    return frames;
+  }
+
+  private readFrames(at: LinkAddress): readonly CodeFrame[] {
     const found = this.dwarfFunctionAt(at);
     const position = this.positionAt(at, found?.function.low);
     if (this.dwarf === undefined || found === undefined) {

@@ -163,7 +163,7 @@ export class SymbolFinder {
     const path = executable.source.name;
     const folders = [dirname(path), dirname(this.dumpPath), ...this.options.symbolPath];
     return {
-      alternate: () => this.alternateFile(executable),
+      alternate: (file) => this.alternateFile(file),
       places: `${dirname(path)} and the folder where it was built`,
       package: () => {
         const names = new Set([path, path.replace(/\.debug$/, "")].map((each) => `${basename(each)}.dwp`));

@@ -12,6 +12,8 @@ export interface ModuleSymbols {
   readonly format: "dwarf" | "pdb" | "symbol table" | "none";
   /** Debug info has layouts (types with members), not only lines: without them no await chain can be read. */
   readonly hasTypes: boolean;
+  /** Other files that hold debug info of this module were looked for and not found; `problems` names them. Ask after `hasTypes`. */
+  readonly lacksSplitUnits?: boolean;
   problems(): readonly Problem[];
 
   // --- code

@@ -157,7 +157,8 @@ function lacking(module: Module, symbols: ModuleSymbols, file: string | undefine
         remedy: `Give a folder with its debug file${module.buildId === undefined ? "" : ` (build id ${module.buildId})`} in the symbol path, or build with debug = 2.`,
       },
     ];
-  if (!symbols.hasTypes)
+  // Where they are in files that are missing, the problem that names those says so.
+  if (!symbols.hasTypes && symbols.lacksSplitUnits !== true)
     return [
       {
         where: name,

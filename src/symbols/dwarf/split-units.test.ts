@@ -175,6 +175,7 @@ for (const version of [4, 5] as const) {
     const id = 0x1122334455667788n;
     const check = (symbols: ElfModuleSymbols): void => {
       assert.ok(symbols.hasTypes);
+      assert.equal(symbols.lacksSplitUnits, false);
       const found = symbols.functionAt(at(0x2008));
       assert.equal(found?.name, "zoo::make_One");
       const [argument] = found.typeArguments();
@@ -236,6 +237,8 @@ for (const version of [4, 5] as const) {
     it("that is missing is told with the places searched", () => {
       const symbols = new ElfModuleSymbols(executable(version, id), undefined, files({}));
       assert.equal(symbols.hasTypes, false);
+      assert.equal(symbols.lacksSplitUnits, true, "so nobody says that the program was built without types");
+      assert.equal(symbols.problems().length, 1, "and nothing else is missing");
       const [problem] = symbols.problems();
       assert.match(problem?.what ?? "", /1 of 1 split units \(one\.dwo\) were not found; looked in \/build/);
       assert.match(problem?.remedy ?? "", /\.dwp/);

@@ -12,8 +12,8 @@ export interface SplitFiles {
   package(): ElfFile | undefined;
   /** A `.dwo` by the name and folder that the executable tells. */
   object(name: string, compDir: string | undefined): ElfFile | undefined;
-  /** The common file of dwz (`.gnu_debugaltlink`). */
-  alternate(): ElfFile | undefined;
+  /** The common file of dwz that `file` links to (`.gnu_debugaltlink`). */
+  alternate(file: ElfFile): ElfFile | undefined;
   /** Where they were looked for, for a message. */
   readonly places: string;
 }
@@ -81,6 +81,11 @@ export class SplitUnits {
       if (unit?.offset === row.infoOffset) units.set(row.id, unit);
     }
     return units;
+  }
+
+  /** Of those that were asked for. */
+  get lacksAny(): boolean {
+    return this.missing.size > 0;
   }
 
   /** What is lost, once all were asked for. */
