@@ -143,10 +143,13 @@ export function compareWithTruth(
       found.awaits === null &&
       found.evidence.grade !== "verified";
     check(tally.states, isHalfTold ? undefined : found.state, expected.state, `${who}: state`);
+    const kind = expected.kind === "task" ? "async" : expected.kind === "block_on" ? "block-on" : "blocking";
+    if (found.kind !== kind) wrong.push(`${who}: said to be of the kind ${found.kind}, is ${kind}`);
+    const name = /^unknown (?:future|closure)$/.test(found.future) ? undefined : found.future;
     // A closure of the blocking pool has the name of where it is written; the program names the function that it calls.
     if (expected.kind === "blocking")
-      check(tally.futures, String(found.future.endsWith("{closure}")), "true", `${who}: closure`);
-    else check(tally.futures, withoutGenerics(found.future), expected.name, `${who}: future`);
+      check(tally.futures, name === undefined ? name : String(name.endsWith("{closure}")), "true", `${who}: closure`);
+    else check(tally.futures, name === undefined ? name : withoutGenerics(name), expected.name, `${who}: future`);
     compareFrames(found, expected, who);
     compareWaits(found, expected, who);
     compareHolds(found, expected, who);

@@ -28,14 +28,14 @@ import type { Scheduler } from "./schedulers";
 import { blockOnTask, taskEvidence, taskKeys } from "./task-answers";
 import type { Found } from "./task-answers";
 import { spawnLocation, stageContent, taskState } from "./task-future";
-import { readHeader } from "./task-header";
+import { readHeader, sortOf } from "./task-header";
 import type { Candidate } from "./task-header";
 import { TaskLayouts, usualVtableWord } from "./task-layout";
 import type { TaskLayout } from "./task-layout";
 import { stateText } from "./task-state";
 import { contextVariables, readThreadContext } from "./thread-context";
 import type { ThreadContext } from "./thread-context";
-import { threadRoles } from "./thread-roles";
+import { isInWorkerLoop, namesOf, threadRoles } from "./thread-roles";
 import { tokioVersion } from "./version";
 import { findVtables } from "./vtables";
 import type { TaskVtable, VtableSearch } from "./vtables";
@@ -362,6 +362,7 @@ class TokioDiscovery {
     const { candidate } = found;
     const { layout, state } = candidate;
     const stage = stageContent(this.program, candidate);
+    const kind = this.kindOf(found);
     const spawnedAt = spawnLocation(this.program, candidate.header, layout);
     const executor =
       found.scheduler !== undefined ? executors.idOf(found.scheduler.address) : this.poolOf(found, executors, contexts);
@@ -374,12 +375,14 @@ class TokioDiscovery {
       executor,
       address: candidate.header,
       state: taskState(candidate, stage),
-      kind: layout.kind,
+      kind,
       future: stage.place,
       futureTypeName:
         layout.kind === "async" && stage.kind === "running" && stage.typeName !== undefined
           ? stage.typeName
-          : layout.futureName,
+          : layout.kind === "unknown" && kind !== "async"
+            ? "unknown closure"
+            : layout.futureName,
       ...(found.thread === undefined ? {} : { thread: found.thread }),
       pollCode: layout.vtable.poll.address,
       ...(spawnedAt === undefined ? {} : { spawnedAt }),
@@ -388,6 +391,14 @@ class TokioDiscovery {
       references: state.references,
       evidence: taskEvidence(found, stage.problem),
     };
+  }
+
+  /** The loop of a worker is itself a closure of the blocking pool; without its name, the thread that runs it tells. */
+  private kindOf({ candidate, thread }: Found): Task["kind"] {
+    const sort = sortOf(candidate);
+    if (candidate.layout.kind !== "unknown" || sort !== "blocking" || thread === undefined) return sort;
+    const stack = this.context.stacks().find((each) => each.thread.id === thread);
+    return stack !== undefined && isInWorkerLoop(namesOf(stack)) ? "worker" : sort;
   }
 
   /** Tasks of the blocking pool do not name their runtime: the thread that runs one does, else there must be only one pool. */

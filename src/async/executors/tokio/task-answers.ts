@@ -7,6 +7,7 @@ import type { Task, TaskKey } from "../../model";
 import type { BlockOnRoot } from "./block-on";
 import type { Executors } from "./executors";
 import type { Scheduler } from "./schedulers";
+import { sortOf } from "./task-header";
 import type { Candidate } from "./task-header";
 import type { ThreadContext } from "./thread-context";
 
@@ -31,7 +32,7 @@ export function taskEvidence(found: Found, problem: string | undefined): Evidenc
       ? verified("found by the sweep of memory; a thread runs it")
       : candidate.state.complete
         ? verified(`finished, so in no list any more; ${String(found.references?.live ?? 0)} references keep it`)
-        : candidate.layout.kind !== "async"
+        : sortOf(candidate) !== "async"
           ? verified(
               `of the blocking pool, which keeps no list; ${String(found.references?.live ?? 0)} references keep it`,
             )

@@ -110,7 +110,7 @@ export function taskState(candidate: Candidate, stage: StageContent): TaskState 
     return stage.failure ?? "completed";
   }
   if (state.running) return "running";
-  if (layout.kind !== "async") return "scheduled";
+  if (layout.kind === "blocking" || layout.kind === "worker") return "scheduled";
   if (stage.kind === "running" && stage.place !== undefined && isUnresumed(stage.place)) return "unpolled";
   return state.notified ? "scheduled" : "suspended";
 }

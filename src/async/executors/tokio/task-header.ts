@@ -15,6 +15,15 @@ export interface Candidate {
   readonly id: bigint | undefined;
 }
 
+/**
+ * Where no name tells what a task runs: a runtime (or a LocalSet) writes the id of its list into each task that it spawns, and what is given
+ * to the pool of threads that may block has none for all its life (`OwnedTasks::bind` and `blocking::pool::spawn_blocking_inner`, since 1.12).
+ */
+export function sortOf({ layout, owner }: Candidate): "async" | "blocking" | "worker" {
+  if (layout.kind !== "unknown") return layout.kind;
+  return owner === 0n ? "blocking" : "async";
+}
+
 export type Rejection = "unaligned" | "missing" | "freed or no task";
 
 /** The header at `header`, if its invariants hold: alignment of the cell, all bytes in the dump, a state word that a task can have. */

@@ -38,7 +38,8 @@ export interface TaskLayout {
   /** Bytes of the whole cell; at least the header where not known. */
   readonly size: number;
   readonly futureName: string;
-  readonly kind: "async" | "blocking" | "worker";
+  /** unknown: nothing names what these tasks run. */
+  readonly kind: "async" | "blocking" | "worker" | "unknown";
   /** How the type was told, and how sure that is. */
   readonly evidence: Evidence;
   /** Which check of the layout failed; then no future is read from such tasks. */
@@ -267,6 +268,13 @@ function checkLayout(
   return undefined;
 }
 
+const unnamed = {
+  futureName: "unknown future",
+  schedulerName: "",
+  schedulerKind: "unknown",
+  kind: "unknown",
+} as const;
+
 function untypedLayout(vtable: TaskVtable, all: readonly PollTypes[]): TaskLayout {
   const { poll, offsets } = vtable;
   const names = [...new Set(all.map((each) => each.futureName))];
@@ -292,7 +300,7 @@ function untypedLayout(vtable: TaskVtable, all: readonly PollTypes[]): TaskLayou
           size: offsets.trailer + 16,
         }),
     align: 8,
-    ...commonParts(names[0] ?? "unknown future", schedulers[0] ?? ""),
+    ...(names[0] === undefined ? unnamed : commonParts(names[0], schedulers[0] ?? "")),
     evidence: inferred(why),
     declined: poll.module.symbols.hasTypes
       ? `no type ${tokioPaths.cell}<..> for this future`

@@ -12,10 +12,14 @@ interface ExecutorNames {
 }
 
 /** Each function name of a stack, inlined ones too, innermost first. */
-const namesOf = (stack: Stack): readonly string[] =>
+export const namesOf = (stack: Stack): readonly string[] =>
   stack.frames.flatMap((frame) => frame.frames().map((each) => each.name));
 
 const workerModule = /^tokio::runtime::(?:scheduler::multi_thread(?:_alt)?|thread_pool)::/;
+
+/** The thread is in the loop of a worker: `worker::run` or, where that is inlined and no debug information tells, `Context::run` and what it calls. */
+export const isInWorkerLoop = (names: readonly string[]): boolean =>
+  names.some((name) => workerModule.test(name) && /::worker::(?:run\b|Context::)/.test(name));
 
 /** What each thread that tokio knows is doing, in a clause: workers, threads of the blocking pool, threads in block_on. */
 export function* threadRoles(
@@ -73,10 +77,7 @@ function roleOf(
   const polling = own.find((task) => task.kind === "async" && task.state === "running");
   const closure = own.find((task) => task.kind === "blocking" && task.state === "running");
   const root = own.find((task) => task.kind === "block-on");
-  const isWorker =
-    tokio?.worker !== undefined ||
-    own.some((task) => task.kind === "worker") ||
-    names.some((name) => workerModule.test(name) && /::worker::run\b/.test(name));
+  const isWorker = tokio?.worker !== undefined || own.some((task) => task.kind === "worker") || isInWorkerLoop(names);
   const of = executorText(tokio, executors);
   const worker = workerText(tokio);
   if (polling !== undefined) return `polls task ${polling.key}${isWorker ? `, ${worker}${of}` : ""}`;
