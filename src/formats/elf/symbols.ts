@@ -28,7 +28,8 @@ export class ElfSymbols {
   private readonly values: Float64Array;
   private readonly sizes: Float64Array;
   private addressOrder: { readonly starts: Float64Array; readonly indexes: Uint32Array } | undefined;
-  private lookups = 0;
+  /** Answers found before the table was sorted. */
+  private readonly unsorted = new Map<number, number>();
 
   constructor(
     table: Uint8Array,
@@ -93,8 +94,12 @@ export class ElfSymbols {
    */
   find(at: LinkAddress): number {
     // Sorting a million symbols for the one function without debug info costs more than looking at each.
-    if (this.addressOrder === undefined && this.count > fewSymbols && this.lookups++ < fewLookups)
-      return this.findUnsorted(at);
+    if (this.addressOrder === undefined && this.count > fewSymbols && this.unsorted.size < fewLookups) {
+      // The threads of a pool stand in the same functions.
+      let index = this.unsorted.get(at);
+      if (index === undefined) this.unsorted.set(at, (index = this.findUnsorted(at)));
+      return index;
+    }
     const { starts, indexes } = this.byAddress();
     let place = lastNotAbove(starts, at);
     // A few steps back: aliases and small symbols may hide the one that contains the address.
@@ -115,10 +120,10 @@ export class ElfSymbols {
     for (let index = 0; index < this.count; index++) {
       const value = values[index]!;
       if (value > at) continue;
-      const reaches = at < value + sizes[index]!;
       // Nearly all symbols end here.
-      if (value < nearestStart && !(reaches && value >= bestStart)) continue;
-      if (!this.isAddressable(index)) continue;
+      if (value < nearestStart && value < bestStart) continue;
+      const reaches = at < value + sizes[index]!;
+      if ((value < nearestStart && !reaches) || !this.isAddressable(index)) continue;
       if (nearest < 0 || this.isBetter(index, nearest)) {
         nearest = index;
         nearestStart = value;
