@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { polledNow } from "./block-on";
+import { polledNow, qualifiedName, spelledFuture } from "./block-on";
 
 const park = "tokio::runtime::park::CachedParkThread::park";
 const runTask = "tokio::runtime::scheduler::current_thread::{impl#3}::run_task<app::worker::{async_fn_env#0}>";
@@ -27,5 +27,43 @@ describe("whether a thread polls the root of its block_on", () => {
   it("is unknown where nothing on the stack says so", () => {
     assert.equal(polledNow("app::Timed<app::root::{async_fn_env#0}>", ["app::{impl#1}::poll"]), undefined);
     assert.equal(polledNow("app::Handwritten", ["app::{impl#2}::poll"]), undefined);
+  });
+});
+
+describe("the root of a block_on in line tables alone", () => {
+  const at = (name: string, file: string): string => qualifiedName({ name, position: { file, line: 1 } });
+  const tokioFile = "/crates/index-1/tokio-1.54.1/src/runtime/park.rs";
+
+  it("is what the functions called block_on are named for, where they are tokio's by their file", () => {
+    assert.equal(
+      at("block_on<app::root::{async_fn_env#0}>", tokioFile),
+      "tokio::src::block_on<app::root::{async_fn_env#0}>",
+    );
+    assert.equal(
+      at("block_on<app::root::{async_fn_env#0}>", "/app/src/main.rs"),
+      "block_on<app::root::{async_fn_env#0}>",
+    );
+    assert.equal(
+      at("tokio::runtime::runtime::Runtime::block_on", tokioFile),
+      "tokio::runtime::runtime::Runtime::block_on",
+    );
+    assert.equal(at("block_on", "C:\\crates\\tokio-1.20.0\\src\\runtime\\mod.rs"), "tokio::src::block_on");
+    assert.equal(qualifiedName({ name: "block_on" }), "block_on");
+  });
+
+  it("is told without the references, boxes and futures that the runtime puts around it", () => {
+    const root = "app::root::{async_fn_env#0}";
+    assert.equal(spelledFuture([`core::pin::Pin<&mut ${root}>`, root]), root);
+    assert.equal(spelledFuture([`core::pin::Pin<&mut ${root}>`]), root);
+    assert.equal(spelledFuture([`core::pin::Pin<alloc::boxed::Box<${root}, alloc::alloc::Global>>`]), root);
+    assert.equal(spelledFuture([`tokio::task::local::{impl#4}::run_until::{async_fn_env#0}<${root}>`]), root);
+    assert.equal(spelledFuture(["app::Timed<u32>"]), "app::Timed<u32>");
+    assert.equal(spelledFuture([]), undefined);
+  });
+
+  it("is in a state that nobody knows where a coroutine without a path is on the stack", () => {
+    const root = "app::root::{async_fn_env#0}";
+    assert.equal(polledNow(root, ["tokio::src::park", "{async_fn#0}"]), undefined);
+    assert.equal(polledNow(root, ["tokio::src::park"]), false);
   });
 });

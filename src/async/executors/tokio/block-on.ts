@@ -5,6 +5,7 @@ import { coroutineAt } from "../../../rust/coroutine";
 import { deref, isFailure, member, path, peel, placeOf, placeOfBytes, typeOf } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { baseName } from "../../../rust/type-names";
+import type { CodeFrame } from "../../../symbols/module-symbols";
 import type { LoadedModule, Program } from "../../../symbols/program";
 import type { TypeRef } from "../../../symbols/type-model";
 import type { PhysicalFrame, Stack } from "../../../unwind/stack";
@@ -12,7 +13,7 @@ import { plausibility } from "../../discovery/plausibility";
 import { onlySuspendedValue } from "../../discovery/only-state";
 import { searchStack } from "../../discovery/stack-search";
 import type { StackZones } from "../../discovery/stack-zones";
-import { isTraceRoot, withoutTraceRoot } from "./names";
+import { genericArguments, isTraceRoot, withoutTraceRoot } from "./names";
 import { isPinnedBox } from "./task-layout";
 
 /** The future that a thread drives by `block_on`. It is no task: it lies pinned on the thread's stack. */
@@ -33,6 +34,8 @@ interface BlockOnFrame {
   readonly module: LoadedModule;
   /** The type argument F. */
   readonly future: TypeRef | undefined;
+  /** F as the function's name spells it: all that line tables alone, or debug = 1, have of it. */
+  readonly spelled: string | undefined;
 }
 
 /**
@@ -50,7 +53,10 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
   if (found.place === undefined) {
     const [first] = frames;
     const named = frameWithFuture(frames);
-    const typeName = named?.future === undefined ? "" : withoutTraceRoot(named.module.symbols.type(named.future).name);
+    const typeName =
+      named?.future === undefined
+        ? (spelledFuture(frames.flatMap((each) => each.spelled ?? [])) ?? "")
+        : withoutTraceRoot(named.module.symbols.type(named.future).name);
     const polled = polledNow(typeName, names);
     const only =
       named?.future === undefined || polled !== false
@@ -98,12 +104,37 @@ function blockOnFrames(stack: Stack): readonly BlockOnFrame[] {
   for (const frame of stack.frames) {
     if (frame.module === undefined) continue;
     for (const each of frame.frames()) {
-      if (!blockOnName.test(baseName(each.name))) continue;
+      const name = qualifiedName(each);
+      if (!blockOnName.test(baseName(name))) continue;
       const future = each.function?.typeArguments().find((argument) => argument.name === "F")?.type;
-      found.push({ frame, module: frame.module, future });
+      const spelled = future === undefined ? genericArguments(name)[0] : undefined;
+      found.push({ frame, module: frame.module, future, spelled });
     }
   }
   return found;
+}
+
+const tokioSource = /[\\/]tokio-\d+\.\d+[^\\/]*[\\/]src[\\/]/;
+
+/** Line tables alone name functions without their path: those written in tokio's sources are tokio's. */
+export const qualifiedName = ({ name, position }: Pick<CodeFrame, "name" | "position">): string =>
+  !baseName(name).includes("::") && position !== undefined && tokioSource.test(position.file)
+    ? `tokio::src::${name}`
+    : name;
+
+/** The root among the arguments of the functions called `block_on`, innermost first, without what the runtime puts around it. */
+export function spelledFuture(names: readonly string[]): string | undefined {
+  const isReference = (name: string): boolean => name.startsWith("core::pin::Pin<&mut ");
+  let name = names.find((each) => !isReference(each)) ?? names[0]?.replace(/^core::pin::Pin<&mut (.*)>$/, "$1");
+  for (let depth = 0; depth < 4 && name !== undefined; depth++) {
+    const inner =
+      /^core::pin::Pin<alloc::boxed::Box<(.*), alloc::alloc::Global>>$/.exec(name)?.[1] ??
+      /^tokio::task::local::.*?::run_until(?:::\{async_fn_env#0\})?<(.*)>$/.exec(name)?.[1] ??
+      withoutTraceRoot(name);
+    if (inner === name) break;
+    name = inner;
+  }
+  return name;
 }
 
 interface Found {
@@ -161,7 +192,7 @@ function frameWithFuture(frames: readonly BlockOnFrame[]): BlockOnFrame | undefi
 function byStackSearch(program: Program, zones: StackZones, frames: readonly BlockOnFrame[]): Found {
   const typed = frameWithFuture(frames);
   if (typed?.future === undefined)
-    return { place: undefined, evidence: unknown("no debug information names the future of block_on") };
+    return { place: undefined, evidence: unknown("no debug information describes the future of block_on") };
   // A large future is boxed by the runtime: then F is a pinned box, one word that many things look like.
   const boxed = isPinnedBox(typed.module.symbols.type(typed.future).name);
   return searchStack(program, zones, {
@@ -245,6 +276,8 @@ export function polledNow(typeName: string, inside: readonly string[]): boolean 
   for (const name of [...inside].reverse()) {
     const base = baseName(name);
     if (resume.has(base)) return true;
+    // A coroutine without a path, as line tables alone name it: it may be the root.
+    if (/^\{async_\w+#\d+\}/.test(base)) return undefined;
     if (/^tokio::.*::(?:park\w*|run_task)$/.test(base)) return false;
   }
   return undefined;
@@ -263,8 +296,9 @@ function insideBlockOn(stack: Stack): readonly string[] {
   const names: string[] = [];
   for (const frame of stack.frames) {
     for (const each of frame.frames()) {
-      if (blockOnName.test(baseName(each.name))) return names;
-      names.push(each.name);
+      const name = qualifiedName(each);
+      if (blockOnName.test(baseName(name))) return names;
+      names.push(name);
     }
   }
   return names;
