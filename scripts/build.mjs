@@ -48,7 +48,9 @@ const bundles = () => [
     entryPoints: {
       ...present({
         adapter: "src/adapter/main.ts",
+        // Runs the next one through a code cache.
         cli: "src/cli/main.ts",
+        "cli-program": "src/cli/program.ts",
         "language-server": "src/language/server.ts",
       }),
       // A worker thread's script stands beside the bundle that starts it: new Worker(join(__dirname, "x.worker.js")).

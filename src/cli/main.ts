@@ -1,8 +1,45 @@
-import { runCli } from "./cli";
+import { createHash } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire, wrap } from "node:module";
+import { dirname, join } from "node:path";
+import { Script } from "node:vm";
 
-void runCli(process.argv.slice(2), {
-  out: (text) => process.stdout.write(text),
-  error: (text) => process.stderr.write(text),
-}).then((code) => {
-  process.exitCode = code;
+/*
+ * Runs the program that stands beside this file through V8's code cache: compiling it anew is a tenth of the time that a report on a small dump takes.
+ * The cache is written beside the program when there is none that fits; where that cannot be, the program runs without.
+ */
+const program = join(__dirname, "cli-program.js");
+const cacheFile = join(__dirname, "cli-program.cache");
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+const source = readFileSync(program, "utf8");
+// V8 itself compares no more of the source than its length.
+const fingerprint = createHash("sha256").update(process.version).update(source).digest();
+const cached = readIfThere(cacheFile);
+const fits = cached?.subarray(0, fingerprint.length).equals(fingerprint) === true;
+const script = new Script(wrap(source), {
+  filename: program,
+  ...(cached !== undefined && fits ? { cachedData: cached.subarray(fingerprint.length) } : {}),
 });
+if (!fits || script.cachedDataRejected === true) {
+  process.once("exit", () => {
+    // At the end, so that it holds the functions that were compiled when they were first called.
+    const own = `${cacheFile}.${String(process.pid)}`;
+    try {
+      writeFileSync(own, Buffer.concat([fingerprint, script.createCachedData()]));
+      renameSync(own, cacheFile);
+    } catch {
+      // A folder that is not ours to write to: the program runs without a cache.
+    }
+  });
+}
+type Loaded = (exports: object, require: NodeJS.Require, module: object, file: string, folder: string) => void;
+const loaded = { exports: {} };
+(script.runInThisContext() as Loaded)(loaded.exports, createRequire(program), loaded, program, dirname(program));
