@@ -39,6 +39,7 @@ export class DumpSession {
   /** The client shows progress only if it said so. */
   clientShowsProgress = false;
   linesStartAt1 = true;
+  columnsStartAt1 = true;
 
   constructor(private readonly port: SessionPort) {}
 

@@ -140,6 +140,35 @@ describe("a debug session on a dump, over the wire", function () {
     assert.deepEqual(wrong, []);
   });
 
+  it("completes the names of variables and of the fields behind a dot", async () => {
+    await open(zoo);
+    const wanted = zoo.truth.tasks.find((each) => Object.keys(each.locals ?? {}).length > 0)!;
+    const [local] = Object.keys(wanted.locals!);
+    const { threadId } = await client.grace("grace/focusTask", { task: wanted.id });
+    const { stackFrames } = await client.request<StackFrames>("stackTrace", { threadId });
+    const name = wanted.chain.find((each) => each.name.startsWith("zoo::values::"))!.name;
+    const frameId = stackFrames.find((each) => each.name === name)!.id;
+    const complete = async (text: string): Promise<readonly string[]> => {
+      const body = await client.request<DebugProtocol.CompletionsResponse["body"]>("completions", {
+        frameId,
+        text,
+        column: text.length + 1,
+      });
+      return body.targets.map((target) => target.label);
+    };
+    assert.ok((await complete("")).includes(local!));
+    assert.deepEqual(await complete(local!.slice(0, 1).toUpperCase() + "_no_such"), []);
+    // Each field that a completion offers can be evaluated.
+    let fields = 0;
+    for (const name of await complete("")) {
+      for (const field of (await complete(`${name}.`)).slice(0, 5)) {
+        await client.request("evaluate", { expression: `${name}.${field}`, frameId, context: "watch" });
+        fields++;
+      }
+    }
+    assert.ok(fields > 0, "no variable has a field");
+  });
+
   it("pages the elements of a collection", async () => {
     await open(zoo);
     const wanted = task(zoo, "zoo::values::collections");

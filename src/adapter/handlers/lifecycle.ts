@@ -7,6 +7,8 @@ import type { Handler, RequestContext } from "./handler";
 const capabilities: DebugProtocol.Capabilities = {
   supportsConfigurationDoneRequest: true,
   supportsEvaluateForHovers: true,
+  supportsCompletionsRequest: true,
+  completionTriggerCharacters: ["."],
   supportsExceptionInfoRequest: true,
   supportsRestartRequest: true,
   supportsModulesRequest: true,
@@ -44,6 +46,7 @@ export function lifecycleHandlers(session: DumpSession): Record<string, Handler>
     initialize: (args: DebugProtocol.InitializeRequestArguments) => {
       session.clientShowsProgress = args.supportsProgressReporting === true;
       session.linesStartAt1 = args.linesStartAt1 !== false;
+      session.columnsStartAt1 = args.columnsStartAt1 !== false;
       return capabilities;
     },
     attach,

@@ -5,11 +5,13 @@ import { address, hex } from "../../base/brand";
 import { blockBudget, childrenOf, describe, lineBudget, rawChildren, typeNameOf } from "../../rust/display";
 import type { Budget, Child } from "../../rust/display";
 import { evaluate, isEvaluationError } from "../../rust/evaluate";
+import type { Scope } from "../../rust/evaluate";
 import { isDetached } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { DumpSession, OpenDump } from "../dump-session";
 import { UserError } from "../errors";
 import { asChild } from "../variable-store";
+import { completionsOf } from "./completions";
 import type { Handler } from "./handler";
 
 /** A value copied to the clipboard is whole, within reason. */
@@ -33,7 +35,9 @@ export function valueHandlers(session: DumpSession): Record<string, Handler> {
     },
     variables: (args: DebugProtocol.VariablesArguments) => ({ variables: variables(session.open, args) }),
     evaluate: (args: DebugProtocol.EvaluateArguments) => evaluateExpression(session.open, args),
-    completions: () => ({ targets: [] }),
+    completions: (args: DebugProtocol.CompletionsArguments) => ({
+      targets: args.frameId === undefined ? [] : completions(session, args, args.frameId),
+    }),
     readMemory: (args: DebugProtocol.ReadMemoryArguments) => readMemory(session.open, args),
   };
 }
@@ -137,25 +141,35 @@ function evaluateExpression(
       false,
       1022,
     );
-  const scopes = scopesOf(open, args.frameId);
-  const inScope: readonly FrameVariable[] = scopes.flatMap((scope) => scope.variables);
   const budget =
     args.context === "clipboard"
       ? clipboardBudget
       : args.context === "repl" || args.context === "hover"
         ? blockBudget
         : lineBudget;
-  const found = evaluate(
-    args.expression,
-    {
-      resolve: (name) => inScope.find((each) => each.name === name)?.place,
-      names: () => inScope.map((each) => each.name),
-    },
-    budget,
-  );
+  const found = evaluate(args.expression, variablesOf(open, args.frameId), budget);
   if (isEvaluationError(found)) throw new UserError(found.error, false, 1023);
   if (found.place === undefined) return { result: found.text, type: found.typeName, variablesReference: 0 };
   return { ...value(open, found.place, args.expression, budget, false), result: found.text };
+}
+
+/** The variables of a frame, as an expression looks them up. */
+function variablesOf(open: OpenDump, frameId: number): Scope {
+  const inScope: readonly FrameVariable[] = scopesOf(open, frameId).flatMap((scope) => scope.variables);
+  return {
+    resolve: (name) => inScope.find((each) => each.name === name)?.place,
+    names: () => inScope.map((each) => each.name),
+  };
+}
+
+function completions(
+  session: DumpSession,
+  { text, line, column }: DebugProtocol.CompletionsArguments,
+  frameId: number,
+): readonly DebugProtocol.CompletionItem[] {
+  const lines = text.split("\n");
+  const row = lines[Math.max(0, (line ?? 1) - (session.linesStartAt1 ? 1 : 0))] ?? text;
+  return completionsOf(row, column - (session.columnsStartAt1 ? 1 : 0), variablesOf(session.open, frameId));
 }
 
 function readMemory(open: OpenDump, args: DebugProtocol.ReadMemoryArguments): DebugProtocol.ReadMemoryResponse["body"] {
