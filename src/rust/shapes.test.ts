@@ -126,6 +126,65 @@ describe("the renderer", () => {
     assert.equal(show(atomicBool, 0x10), "false");
   });
 
+  /** `UnsafeCell<MaybeUninit<u32>>` of std 1.95, or of one before `MaybeDangling`. */
+  const cellOf = (recent: boolean): TypeRef => {
+    const dangling = world.struct("core::mem::maybe_dangling::MaybeDangling<u32>", 4, { __0: [0, world.u32] });
+    const drop = world.struct("core::mem::manually_drop::ManuallyDrop<u32>", 4, {
+      value: [0, recent ? dangling : world.u32],
+    });
+    const maybe = world.union("core::mem::maybe_uninit::MaybeUninit<u32>", 4, {
+      uninit: [0, world.unit],
+      value: [0, drop],
+    });
+    return world.struct("core::cell::UnsafeCell<core::mem::maybe_uninit::MaybeUninit<u32>>", 4, { value: [0, maybe] });
+  };
+
+  it("of a OnceLock or LazyLock shows the value once there is one, whatever its states are numbered", () => {
+    const futex = world.struct("std::sys::sync::once::futex::Once", 4, { state_and_queued: [0, world.u32] });
+    const once = world.struct("std::sync::once::Once", 4, { inner: [0, futex] });
+    const lock = (recent: boolean): TypeRef =>
+      world.struct("std::sync::once_lock::OnceLock<u32>", 8, { once: [4, once], value: [0, cellOf(recent)] });
+    const [now, before] = [lock(true), lock(false)];
+    const textIn = (type: TypeRef, state: number): string => {
+      world.memory.words(0x10, [(BigInt(state) << 32n) + 9n]);
+      return show(type, 0x10);
+    };
+    assert.equal(textIn(now, 0), "OnceLock(9)");
+    assert.equal(textIn(now, 3), "OnceLock(<uninit>)");
+    assert.equal(textIn(now, 1 + 4), "OnceLock(<being initialised>)");
+    assert.equal(textIn(now, 2), "OnceLock(<uninit>)");
+    // Counted up: 1 poisoned, 2 running. 0 and 3 mean opposite things, so that the fields are shown.
+    assert.equal(textIn(before, 1), "OnceLock(<uninit>)");
+    assert.equal(textIn(before, 2), "OnceLock(<uninit>)");
+    assert.match(textIn(before, 0), /state_and_queued: 0/);
+    assert.match(textIn(before, 3), /state_and_queued: 3/);
+  });
+
+  it("of tokio's OnceCell tells by its flag, and of the crate once_cell by its Option", () => {
+    const flag = world.struct("tokio::loom::std::atomic_bool::AtomicBool", 1, { v: [0, world.bool] });
+    const loom = world.struct("tokio::loom::std::unsafe_cell::UnsafeCell<M>", 4, { __0: [0, cellOf(true)] });
+    const cell = world.struct("tokio::sync::once_cell::OnceCell<u32>", 8, { value: [0, loom], value_set: [4, flag] });
+    world.memory.words(0x10, [(1n << 32n) + 9n]);
+    assert.equal(show(cell, 0x10), "OnceCell(9)");
+    world.memory.words(0x10, [9n]);
+    assert.equal(show(cell, 0x10), "OnceCell(<uninit>)");
+    const option = world.taggedOption(world.u32, 8);
+    const inner = world.struct("once_cell::imp::OnceCell<u32>", 24, {
+      queue: [0, world.u64],
+      value: [8, world.struct("core::cell::UnsafeCell<O2>", 12, { value: [0, option] })],
+    });
+    const sync = world.struct("once_cell::sync::OnceCell<u32>", 24, { __0: [0, inner] });
+    const lazy = world.struct("once_cell::sync::Lazy<u32, fn() -> u32>", 32, {
+      cell: [0, sync],
+      init: [24, world.u64],
+    });
+    world.memory.words(0x10, [0, 1, 7, 0]);
+    assert.equal(show(sync, 0x10), "OnceCell(7)");
+    assert.equal(show(lazy, 0x10), "Lazy(7)");
+    world.memory.words(0x10, [0, 0, 7, 0]);
+    assert.equal(show(lazy, 0x10), "Lazy(<uninit>)");
+  });
+
   it("of a read-write lock counts its readers", () => {
     const futex = world.struct("std::sys::sync::rwlock::futex::RwLock", 8, {
       state: [0, world.u32],
