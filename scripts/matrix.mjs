@@ -4,7 +4,7 @@
 // Everything it makes is in .cache/matrix. `--again` compares what is built and dumped already; `--table` only prints the last results.
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { build, dumpers, must, needLinux, programs, runsAt, tool } from "./lib/fixture-build.mjs";
+import { build, dumpers, must, needLinux, runsAt, tool } from "./lib/fixture-build.mjs";
 import { Advice, main, root, run, typescript } from "./lib/process.mjs";
 
 const table = JSON.parse(readFileSync(join(root, "test/fixtures/build-matrix.json"), "utf8"));
@@ -51,16 +51,24 @@ async function provide(row, folder) {
     const other = join(out, row.programOf, row.package);
     if (!existsSync(other)) throw new Advice(`${row.name} needs the program of ${row.programOf}: run that row first.`);
     copyFileSync(other, program);
+    copySources(join(out, row.programOf), folder);
   } else {
-    const { program: built } = await build({ ...row, dump: undefined }, table.toolchain);
+    const { program: built, sources } = await build({ ...row, dump: undefined }, table.toolchain);
     copyFileSync(built, program);
+    copySources(join(sources, row.folder), folder);
     for (const end of row.keep ?? []) keep[end](built, folder);
   }
   if (row.after !== undefined) await after[row.after](program);
   return program;
 }
 
-/** Runs the program in a folder of its own, as its users would; the dump, the truth and the sources of that moment are kept. */
+/** Those that were built, not those that somebody is changing by now: markers give the lines. */
+function copySources(from, folder) {
+  rmSync(join(folder, "src"), { recursive: true, force: true });
+  cpSync(join(from, "src"), join(folder, "src"), { recursive: true });
+}
+
+/** Runs the program in a folder of its own, as its users would; the dump and the truth are kept. */
 async function dump(row, folder, program) {
   const at = join(runsAt, `matrix-${row.name}`);
   rmSync(at, { recursive: true, force: true });
@@ -69,8 +77,6 @@ async function dump(row, folder, program) {
   const written = await dumpers[row.dump](row.package, at, row);
   copyFileSync(written, join(folder, "dump"));
   copyFileSync(join(at, "truth.json"), join(folder, "truth.json"));
-  rmSync(join(folder, "src"), { recursive: true, force: true });
-  cpSync(join(programs, row.folder, "src"), join(folder, "src"), { recursive: true });
   rmSync(at, { recursive: true, force: true });
 }
 

@@ -65,21 +65,27 @@ async function cargo(folder, toolchain, args, rustflags) {
 }
 
 /**
- * Builds the program of a set, or of a row of the matrix. Cargo keeps what is built with other flags or another profile beside it, so
- * that each combination is built once.
+ * Builds the program of a set, or of a row of the matrix; `sources` is the workspace that was built. Cargo keeps what is built with other
+ * flags or another profile beside it, so that each combination is built once.
  * @param {{ package: string, profile: string, tokio?: string, features?: readonly string[], dump?: string,
- *   rustflags?: readonly string[], config?: readonly string[] }} set config: `--config` lines, as `profile.release.lto="thin"`
+ *   rustflags?: readonly string[], config?: readonly string[], target?: string }} set
+ *   config: `--config` lines, as `profile.release.lto="thin"`; target: another one than the compiler's own
  */
 export async function build(set, toolchain) {
   const folder = workspace(set.tokio);
   const target = join(folder, "target");
   const features = (set.features ?? []).flatMap((feature) => ["--features", feature]);
   const config = (set.config ?? []).flatMap((line) => ["--config", line]);
+  const to = set.target === undefined ? [] : ["--target", set.target];
   const one = (name, profile, more) =>
     cargo(folder, toolchain, ["--package", name, "--profile", profile, ...more], set.rustflags ?? []);
-  await one(set.package, set.profile, [...features, ...config]);
+  await one(set.package, set.profile, [...features, ...config, ...to]);
   if (set.dump === "monitor") await one("monitor", "release", []);
-  return { program: join(target, profileFolder(set.profile), set.package), monitor: join(target, "release/monitor") };
+  return {
+    program: join(target, set.target ?? "", profileFolder(set.profile), set.package),
+    monitor: join(target, "release/monitor"),
+    sources: folder,
+  };
 }
 
 /** Starts a program without the environment of this machine: dumps contain it. */
