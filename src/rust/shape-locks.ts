@@ -84,12 +84,14 @@ function onceState(once: Place, cell: Place): OnceState | undefined {
   const state = word & 3;
   const wrapped = member(unionIn(cell), "value");
   const inside = wrapped === undefined ? undefined : membersOf(wrapped)[0];
-  if (wrapped !== undefined && inside !== undefined && typeIn(wrapped, inside.type).name.startsWith("core::mem::maybe_dangling::MaybeDangling<"))
+  if (
+    wrapped !== undefined &&
+    inside !== undefined &&
+    typeIn(wrapped, inside.type).name.startsWith("core::mem::maybe_dangling::MaybeDangling<")
+  )
     return (["complete", "running", "poisoned", "incomplete"] as const)[state];
   return state === 1 || state === 2 ? "incomplete" : undefined;
 }
-
-const isDangling = /^core::mem::maybe_dangling::MaybeDangling</;
 
 function onceShape(name: string, state: OnceState, value: Place | undefined): Shape | undefined {
   if (state === "running") return scalar(`${name}(<being initialised>)`);
