@@ -91,7 +91,8 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
     return { place: undefined, evidence: unknown(`${found}, ${places} equally well`) };
   }
   // What overlaps a future, or lies where one was, can be linked by accident. Such a place does not outdo one that fits in more ways.
-  const fitter = best.linkedLeaf ? undefined : hits.find((hit) => hit.checks > best.checks + 2);
+  const margin = best.linked ? 2 : 0;
+  const fitter = best.linkedLeaf ? undefined : hits.find((hit) => hit.checks > best.checks + margin);
   if (fitter !== undefined)
     return {
       place: undefined,
@@ -122,7 +123,7 @@ function hitsIn(
     const inner = search.unwrap === undefined ? place : search.unwrap(place);
     if (inner === undefined) continue;
     const { contradiction, checks, suspended } = plausibility(inner);
-    if (contradiction === undefined && suspended > 0)
+    if (contradiction === undefined && suspended > 0 && isPolledThroughout(inner))
       hits.push({ place, checks, suspended, linked: false, linkedLeaf: false, pointed: false });
   }
   return hits;
@@ -138,6 +139,18 @@ function addressesOf(place: Place, unwrap: StackSearch["unwrap"]): readonly numb
     here = isFailure(value) ? undefined : value.awaitee;
   }
   return addresses;
+}
+
+/** A future is suspended because it has polled what it awaits: no coroutine down its chain can be new, or over. */
+function isPolledThroughout(place: Place): boolean {
+  let here = coroutineIn(place);
+  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
+    const value = coroutineAt(here);
+    if (isFailure(value)) return true;
+    if (value.state.kind !== "suspended") return false;
+    here = value.awaitee;
+  }
+  return true;
 }
 
 /** The coroutine that a future of the program's own has inside (a timer or a span around it); itself where it is one, or has none. */
