@@ -25,8 +25,14 @@ function place(from: string, to: string): void {
   }
 }
 
-/** Makes the folder anew from the fixture set "sample". */
-export async function makeSampleWorkspace(folder: string): Promise<SampleWorkspace> {
+/** The set whose dump is in the folder `windows`, where that is asked for. */
+export const windowsSample = "zoo-win";
+
+/** Makes the folder anew from the fixture set "sample", and a folder `windows` in it with a dump of a Windows program and its sources. */
+export async function makeSampleWorkspace(
+  folder: string,
+  options?: { readonly withWindows?: boolean },
+): Promise<SampleWorkspace> {
   const sample = await fixture("sample");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, ".vscode"), { recursive: true });
@@ -36,6 +42,15 @@ export async function makeSampleWorkspace(folder: string): Promise<SampleWorkspa
   const program = join(folder, basename(sample.programPath));
   place(sample.programPath, program);
   const entries = Object.entries(sample.description.sourceMap);
+  if (options?.withWindows === true) {
+    const windows = await fixture(windowsSample);
+    cpSync(windows.sourceDir, join(folder, "windows/src"), { recursive: true });
+    for (const path of [windows.dumpPath, windows.programPath, windows.programPath.replace(/exe$/, "pdb")])
+      place(path, join(folder, "windows", basename(path)));
+    entries.push(
+      ...Object.entries(windows.description.sourceMap).map(([from, to]) => [from, `windows/${to}`] as [string, string]),
+    );
+  }
   const settings = {
     "grace.sourceMap": Object.fromEntries(entries.map(([from, to]) => [from, `\${workspaceFolder}/${to}`])),
   };

@@ -68,7 +68,7 @@ async function main(): Promise<number> {
   }
   const suite = join(root, "out/suite/index.js");
   if (!existsSync(suite)) throw new Error("out/suite/index.js is not there: npm run build");
-  const workspace = await makeSampleWorkspace(join(cacheFolder, "workspace-suite"));
+  const workspace = await makeSampleWorkspace(join(cacheFolder, "workspace-suite"), { withWindows: true });
   return runTests({
     vscodeExecutablePath: program,
     extensionDevelopmentPath: root,

@@ -3,7 +3,8 @@ import * as vscode from "vscode";
 import type { GraceApi } from "../../../src/extension/main";
 import type { TreeNode } from "../../../src/extension/tasks/task-tree";
 import type { TruthTask } from "../../support/truth-check";
-import { eventually, sample } from "./workspace";
+import { awaitsOf, eventually, sample } from "./workspace";
+import type { AwaitNode } from "./workspace";
 
 /** The three gestures of a person whose service crashed: open the dump, browse its tasks, click through to the awaits. */
 describe("a crash dump in the editor", function () {
@@ -22,15 +23,7 @@ describe("a crash dump in the editor", function () {
     await vscode.commands.executeCommand("workbench.action.closeAllEditors");
   });
 
-  /** Every node of a task's chain as the tree shows it, depth first. */
-  async function chain(node: TreeNode): Promise<Extract<TreeNode, { kind: "await" }>[]> {
-    const found: Extract<TreeNode, { kind: "await" }>[] = [];
-    for (const child of await grace.tree.getChildren(node)) {
-      if (child.kind === "await") found.push(child);
-      found.push(...(await chain(child)));
-    }
-    return found;
-  }
+  const chain = (node: TreeNode): Promise<AwaitNode[]> => awaitsOf(grace, node);
 
   const tasks = async (): Promise<Map<string, TreeNode>> =>
     new Map(
