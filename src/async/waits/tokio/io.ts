@@ -3,6 +3,7 @@ import { inferred, unknown, verified } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
 import { innermost, path, readUnsigned, typeOf } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
+import type { Snapshot } from "../../../snapshot/snapshot";
 import { pathAt } from "../../chains/context";
 import { seek } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
@@ -44,7 +45,7 @@ export const scheduledIoOf = (reading: Reading, evented: Place): Place | undefin
 
 /**
  * The file descriptor in a socket, pipe or file: `OwnedFd{fd}` under mio's and std's newtypes; a bare number in an `AsyncFd<RawFd>`. On Windows
- * the handle: `OwnedSocket{socket}`, `OwnedHandle{handle}`.
+ * the handle: `OwnedSocket{socket}`, `OwnedHandle{handle}`, and mio's own `Handle` in a named pipe.
  */
 export function fdOf(reading: Reading, evented: Place): number | undefined {
   const io = path(evented, ["io"]) ?? path(evented, ["inner"]);
@@ -57,7 +58,14 @@ export function fdOf(reading: Reading, evented: Place): number | undefined {
 }
 
 const ownedDescriptor =
-  /::os::(?:fd::owned::(?:OwnedFd|BorrowedFd)|windows::io::(?:socket::OwnedSocket|handle::OwnedHandle))$/;
+  /::os::(?:fd::owned::(?:OwnedFd|BorrowedFd)|windows::io::(?:socket::OwnedSocket|handle::OwnedHandle))$|^mio::sys::windows::handle::Handle$/;
+
+/** "handle 0x50 (File \\Device\\Afd)": a handle of Windows, and what the dump says it stands for. */
+export function handleInWords({ handles }: Pick<Snapshot, "handles">, handle: number): string {
+  const known = handles.find((each) => each.handle === handle);
+  const words = [known?.typeName, known?.objectName].filter((word) => word !== undefined && word !== "");
+  return `handle ${hex(handle)}${words.length === 0 ? "" : ` (${words.join(" ")})`}`;
+}
 
 /** "TcpListener", "UnixStream", "Receiver": what people call the thing that is waited for, by mio's type inside. */
 function deviceName(reading: Reading, evented: Place): string {
@@ -91,7 +99,7 @@ export function ioWait(reading: Reading, { evented, scheduled, interest, evidenc
     fd === undefined
       ? `${device}at ${hex((evented ?? scheduled ?? reading.frame.place).address)}`
       : reading.context.program.snapshot.os === "windows"
-        ? `${device}handle ${hex(fd)}`
+        ? `${device}${handleInWords(reading.context.program.snapshot, fd)}`
         : `${device}fd ${fd}`;
   const wanted = interest.length === 0 ? "to be ready" : `to be ${interest.join(" or ")}`;
   const delivered = ready.length === 0 ? "" : `; ${ready.join(", ")}, not polled since`;

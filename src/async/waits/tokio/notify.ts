@@ -117,8 +117,11 @@ function watch({ context, frame }: Reading): Named | undefined {
   const shared = seekAround(context, frame, "tokio::sync::watch::Shared");
   if (shared === undefined) return undefined;
   const receivers = numberAt(shared, ["ref_count_rx"]);
-  const senders = numberAt(shared, ["ref_count_tx"]);
   const state = numberAt(shared, ["state"]);
+  // Before 1.37 there is no count: a sender cannot be cloned, and the lowest bit of the state says that it is gone.
+  const isCounted = path(shared, ["ref_count_tx"]) !== undefined;
+  const alone = state === undefined ? undefined : 1 - (state % 2);
+  const senders = isCounted ? numberAt(shared, ["ref_count_tx"]) : alone;
   const numbers: Record<string, number> = {};
   if (receivers !== undefined) numbers["receivers"] = receivers;
   if (senders !== undefined) numbers["senders"] = senders;

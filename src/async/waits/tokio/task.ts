@@ -9,6 +9,7 @@ import type { Task, Wait } from "../../model";
 import { linkedList } from "../list";
 import { elementsOf as elements } from "../elements";
 import { addressIn, decline, leaf, numberAt, plural } from "../support";
+import { handleInWords } from "./io";
 
 export const joinHandlePath = "tokio::runtime::task::join::JoinHandle";
 
@@ -219,7 +220,7 @@ function childHandleStep(reading: Reading): Step {
   if (handle === undefined) return decline("a child process without a pid");
   return leaf("Child::wait", {
     kind: "process",
-    text: `the child process of handle ${hex(handle)} to exit`,
+    text: `the child process of ${handleInWords(reading.context.program.snapshot, handle)} to exit`,
     resource: reading.frame.place.address,
     evidence: verified("the child that the future refers to"),
   });
