@@ -106,9 +106,8 @@ class ProgramModule implements LoadedModule {
     };
   }
 
-  /** Link addresses of a PE are relative to its base. */
   private loadPe(): Loaded {
-    return { ...loadPe(this.peFinder, this.module, this.memory), bias: this.module.base };
+    return loadPe(this.peFinder, this.module, this.memory);
   }
 
   close(): void {
@@ -153,7 +152,7 @@ function lacking(module: Module, symbols: ModuleSymbols, file: string | undefine
       {
         where: name,
         what: `${file} has no debug information${symbols.format === "none" ? " and no symbol table" : ""}.`,
-        effect: "Types are not known, so tasks and await chains cannot be read.",
+        effect: "Types are not known, so futures and await chains cannot be read.",
         remedy: `Give a folder with its debug file${module.buildId === undefined ? "" : ` (build id ${module.buildId})`} in the symbol path, or build with debug = 2.`,
       },
     ];
@@ -162,8 +161,8 @@ function lacking(module: Module, symbols: ModuleSymbols, file: string | undefine
     return [
       {
         where: name,
-        what: `${file} has line tables but no types (it was built with debug = 1 or "line-tables-only").`,
-        effect: "Tasks are named, but await chains and variables cannot be read.",
+        what: `${file} has line tables but no types (debug = 1 or "line-tables-only"; without either, those of the standard library).`,
+        effect: "Tasks are named where names of functions tell, but await chains and variables cannot be read.",
         remedy: "Build with debug = 2.",
       },
     ];
