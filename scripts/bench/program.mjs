@@ -10,7 +10,7 @@ import { join } from "node:path";
 export const sizes = {
   small: { program: "small", futures: 30, alive: 30, tasksOfEach: 3, heapMiB: 64 },
   medium: { program: "medium", futures: 120, alive: 120, tasksOfEach: 8, heapMiB: 256 },
-  large: { program: "large", futures: 2800, alive: 100, tasksOfEach: 60, heapMiB: 1024 },
+  large: { program: "large", futures: 2800, alive: 100, tasksOfEach: 52, heapMiB: 1024 },
   allkinds: { program: "large", futures: 2800, alive: 2800, tasksOfEach: 2, heapMiB: 1024 },
   tasks100k: { program: "tasks100k", futures: 60, alive: 60, tasksOfEach: 1700, heapMiB: 64 },
 };

@@ -119,4 +119,14 @@ describe("the package", () => {
     assert.doesNotMatch(refused.output, /\n\s+at /, "a stack trace is no answer");
     assert.equal(run("report").status, 2);
   });
+
+  it("has a command line that ends without a word when nobody reads on", async () => {
+    const cli = join(unpacked, "extension/dist/cli.js");
+    const reader = spawn(process.execPath, [cli, "--help"], { cwd: unpacked, stdio: ["ignore", "pipe", "pipe"] });
+    reader.stdout.destroy();
+    let errors = "";
+    reader.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+    await new Promise((resolve) => reader.once("close", resolve));
+    assert.equal(errors, "");
+  });
 });

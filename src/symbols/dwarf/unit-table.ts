@@ -28,6 +28,7 @@ export class UnitTable {
   private knownOrder: { readonly order: Uint32Array; readonly lows: Float64Array } | undefined;
   /** Paths of entries that enclose others, as they are asked for. */
   readonly paths = new Map<number, string>();
+  private argumentScans = 0;
   private typeArgumentOrder: { readonly targets: Float64Array; readonly entries: Uint32Array } | undefined;
 
   constructor(
@@ -119,7 +120,12 @@ export class UnitTable {
   /** Entries that have the type at `position` as one of their generic arguments. */
   *entriesWithArgument(position: number): IterableIterator<number> {
     if (this.typeArgumentOrder === undefined) {
-      const { argumentTargets: targets } = this;
+      const { argumentTargets: targets, argumentEntries } = this;
+      if (this.argumentScans++ < scansBeforeOrder) {
+        for (let index = 0; index < targets.length; index++)
+          if (targets[index] === position) yield argumentEntries[index] ?? 0;
+        return;
+      }
       // Packed into doubles, so that the native sort does it: position (32 bits), index (21 bits).
       const packed = new Float64Array(Math.min(targets.length, 2 ** 21));
       for (let index = 0; index < packed.length; index++) packed[index] = (targets[index] ?? 0) * 2 ** 21 + index;
@@ -140,6 +146,9 @@ export class UnitTable {
     for (; targets[low] === position; low++) yield entries[low] ?? 0;
   }
 }
+
+/** Putting the arguments of a big unit in order takes as long as so many looks at all of them. */
+const scansBeforeOrder = 20;
 
 /** What the pass does with a DIE. */
 const action = { skip: 0, type: 1, namespace: 2, function: 3, variable: 4, argument: 5 } as const;
