@@ -76,7 +76,7 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
   }
   const score = (hit: Hit): number =>
     (hit.linkedLeaf ? 2000 : 0) + (hit.linked ? 1000 : 0) + hit.suspended * 20 + (hit.pointed ? 10 : 0);
-  const ranked = hits.filter((hit) => hit.linked || hit.pointed).sort((a, b) => score(b) - score(a));
+  const ranked = hits.filter(isKnown).sort((a, b) => score(b) - score(a));
   const [best, second] = ranked;
   const found = `${String(hits.length)} ${hits.length === 1 ? "place fits" : "places fit"} its type`;
   if (best === undefined)
@@ -106,6 +106,13 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
     evidence: inferred(`found in the frames of block_on: its whole chain decodes, and ${link}; ${found}`),
   };
 }
+
+/**
+ * Somebody knows the place. Live stacks are full of addresses of themselves, and the heap has many of the stack: where only that speaks for a place
+ * and not the very object that it waits for, it has to look like the future in more than its state's byte.
+ */
+const isKnown = (hit: Hit): boolean =>
+  hit.linkedLeaf || (hit.linked && hit.checks >= 3) || (hit.pointed && hit.checks >= 4);
 
 function hitsIn(
   program: Program,
