@@ -206,13 +206,14 @@ export function checkSoak(
   function fit(node: AwaitAnswer, frame: BookFrame): number {
     if (!isNamed(node, frame.fn)) return 0;
     const site = frame.site === undefined ? undefined : manifest.sites[frame.site];
-    if (site === undefined || !isAtSite(node, site)) return 1;
+    if (site === undefined || (node.line !== undefined && site.macro === null && !isAtSite(node, site))) return 1;
+    const isThere = isAtSite(node, site);
     const { children, waits } = ownBelow(node);
     const wanted = frame.children.filter((child) => isAwaited(child, frame));
     const below = pair(children, wanted).reduce((sum, [a, b]) => sum + fit(a, b), 0);
     const [wait] = site.exact ? waits : [];
     const isSame = wait !== undefined && isSameThing(wait, frame);
-    return 2 + below - Math.abs(children.length - wanted.length) + (isSame ? 1 : 0);
+    return 1 + (isThere ? 1 : 0) + below - Math.abs(children.length - wanted.length) + (isSame ? 1 : 0);
   }
 
   function isSameThing(wait: WaitAnswer, frame: BookFrame): boolean {
