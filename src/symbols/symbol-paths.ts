@@ -75,7 +75,7 @@ class Buckets {
 const start = 0x811c9dc5;
 
 /** Of long steps this many bytes at both ends count. */
-const sampled = 12;
+const sampled = 4;
 
 /** FNV-1a over one step of a path and its length. */
 function extend(hash: number, bytes: Uint8Array, from: number, to: number): number {
