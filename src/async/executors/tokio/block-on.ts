@@ -56,7 +56,7 @@ export function findBlockOn(program: Program, zones: StackZones, stack: Stack): 
     const typeName =
       named?.future === undefined
         ? (spelledFuture(frames.flatMap((each) => each.spelled ?? [])) ?? "")
-        : withoutTraceRoot(named.module.symbols.type(named.future).name);
+        : (spelledFuture([named.module.symbols.type(named.future).name]) ?? "");
     const polled = polledNow(typeName, names);
     const only =
       named?.future === undefined || polled !== false
