@@ -58,6 +58,9 @@ describe("values of a panic", () => {
     const kinds = [0x100, 0x140, 0x180, 0x1c0, 0x200].map((offset) => values.vtable(image + offset)?.kind);
     assert.deepEqual(kinds, ["formatted", "string", "static", "string", "value"]);
     assert.equal(values.vtable(image + 0x108), undefined);
+    const ofPdb = { [image + 0x810]: "std::panicking::panic_handler::{impl#1}::take_box", [image + 0x830]: "std::panicking::panic_handler::{impl#3}::as_str" }; // prettier-ignore
+    const windows = new PanicValues(program(tables().bytes, new Words().bytes, ofPdb));
+    assert.deepEqual([0x100, 0x180, 0x140].map((offset) => windows.vtable(image + offset)?.kind), ["formatted", "static", undefined]); // prettier-ignore
     assert.equal(values.vtable(heap), undefined);
   });
 

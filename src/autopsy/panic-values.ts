@@ -28,6 +28,9 @@ const mostSlots = 6;
 
 const payloadMethod =
   /^<std::panicking::(?:begin_panic_handler|panic_handler)::(FormatStringPayload|PanicPayload|StaticStrPayload|StrPanicPayload)(?:<[^>]*>)? as /;
+/** The same where a PDB names functions, without the type that an `impl` is of: its size tells which. */
+const payloadMethodOfPdb =
+  /^std::panicking::(?:begin_panic_handler|panic_handler)::\{impl#\d+\}::(?:take_box|get|as_str)$/;
 const anyPayloadMethod = /^<std::panicking::begin_panic::(?:Panic)?Payload<.*> as /;
 const resumedMethod = /^<std::panicking::(?:resume_unwind|rust_panic_without_hook)::RewrapBox as /;
 const anyMethod = /^<(.+) as core::any::Any>::type_id/;
@@ -75,6 +78,10 @@ export class PanicValues {
         const isStatic = payload.startsWith("Sta") || payload.startsWith("StrP");
         if (isStatic ? size !== 16 : size !== 32) return undefined;
         return { kind: isStatic ? "static" : "formatted", size };
+      }
+      if (payloadMethodOfPdb.test(name)) {
+        if (size !== 16 && size !== 32) return undefined;
+        return { kind: size === 16 ? "static" : "formatted", size };
       }
       if (anyPayloadMethod.test(name)) return { kind: "any payload", size };
       if (resumedMethod.test(name)) return size === 16 ? { kind: "resumed", size } : undefined;
