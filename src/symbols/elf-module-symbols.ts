@@ -3,7 +3,7 @@ import { ProblemLog } from "../base/problem";
 import type { Problem } from "../base/problem";
 import type { Work } from "../base/work";
 import { lastNotAbove } from "../bytes/range-map";
-import type { ElfFile } from "../formats/elf/elf";
+import { ElfFile } from "../formats/elf/elf";
 import { symbolType } from "../formats/elf/symbols";
 import type { ElfSymbols } from "../formats/elf/symbols";
 import type { Memory, Registers } from "../snapshot/snapshot";
@@ -69,6 +69,12 @@ class SymbolFunction implements FunctionInfo {
   }
 }
 
+/** What these symbols need of the file that was mapped: an ELF file, or another one with DWARF in sections. */
+export type DebugImage = Pick<
+  ElfFile,
+  "source" | "problems" | "debugAltLink" | "sectionSource" | "symbols" | "tls" | "forEachRelative" | "close"
+>;
+
 /** Symbols of an ELF module from its executable, its separate debug file, or both. */
 export class ElfModuleSymbols implements ModuleSymbols {
   private readonly log = new ProblemLog();
@@ -88,7 +94,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
    * @param splitFiles opens `.dwp` and `.dwo` files, where the debug information is split.
    */
   constructor(
-    readonly executable: ElfFile | undefined,
+    readonly executable: DebugImage | undefined,
     readonly debug: ElfFile | undefined,
     splitFiles?: SplitFiles,
   ) {
@@ -99,7 +105,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
       this.dwarf = new Dwarf(sections, () => {
         // Most have none: nothing was moved anywhere.
         if (described?.debugAltLink === undefined) return undefined;
-        const common = splitFiles?.alternate(described);
+        const common = described instanceof ElfFile ? splitFiles?.alternate(described) : undefined;
         const found = common === undefined ? undefined : dwarfSections(common);
         if (found === undefined)
           this.log.add({
@@ -546,7 +552,10 @@ export class ElfModuleSymbols implements ModuleSymbols {
   }
 
   unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined {
-    if (this.knownCfi === undefined) this.knownCfi = cfiOfElf(this.executable, this.debug) ?? null;
+    if (this.knownCfi === undefined) {
+      const { executable } = this;
+      this.knownCfi = cfiOfElf(executable instanceof ElfFile ? executable : undefined, this.debug) ?? null;
+    }
     return this.knownCfi?.unwind(pc, bias, registers, memory);
   }
 

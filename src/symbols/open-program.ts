@@ -75,7 +75,8 @@ class ProgramModule implements LoadedModule {
     return this.load().symbols;
   }
   get bias(): number {
-    return this.module.bias ?? this.load().bias;
+    // That of Windows modules depends on what tells their symbols.
+    return this.isWindows ? this.load().bias : (this.module.bias ?? this.load().bias);
   }
   get files(): { readonly executable?: string; readonly debug?: string } {
     return this.load().files;

@@ -20,7 +20,7 @@ export interface DwarfSections {
 }
 
 /** The DWARF sections of an executable or separate debug file; `undefined` when it has no `.debug_info` with bytes. */
-export function dwarfSections(elf: ElfFile): DwarfSections | undefined {
+export function dwarfSections(elf: Pick<ElfFile, "sectionSource">): DwarfSections | undefined {
   const info = elf.sectionSource(".debug_info");
   if (info === undefined || info.size === 0) return undefined;
   return {

@@ -4,10 +4,13 @@ import { peInMemory } from "../../snapshot/pe-image";
 import type { Memory, Module } from "../../snapshot/snapshot";
 import type { ModuleSymbols } from "../module-symbols";
 import type { PeFinder } from "./pe-finder";
+import { GnuModuleSymbols } from "./gnu-module-symbols";
 import { PeModuleSymbols } from "./pe-module-symbols";
 
 export interface LoadedPe {
   readonly symbols: ModuleSymbols;
+  /** From link addresses to addresses of the process. */
+  readonly bias: number;
   readonly files: { readonly executable?: string; readonly debug?: string };
   readonly problems: readonly Problem[];
 }
@@ -18,7 +21,15 @@ export function loadPe(finder: PeFinder, module: Module, memory: Memory): Loaded
   if (image !== undefined) addFileBacking(memory, image, module);
   const executable = image?.source.name;
   const debug = pdb?.file.source.name;
+  if (image !== undefined && pdb === undefined && (image.sectionSource(".debug_info")?.size ?? 0) > 0)
+    return {
+      symbols: new GnuModuleSymbols(image),
+      bias: module.base - image.imageBase,
+      files: { executable: image.source.name },
+      problems,
+    };
   return {
+    bias: module.base,
     symbols: new PeModuleSymbols(image ?? peInMemory(memory, module.path, module.base, module.size), pdb),
     files: { ...(executable === undefined ? {} : { executable }), ...(debug === undefined ? {} : { debug }) },
     problems,
