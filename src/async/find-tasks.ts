@@ -40,12 +40,13 @@ export function* findTasks(
     message: "Sweeping memory for tasks",
   });
   // Frames are needed below in any case: decoded now, they take none of the time that a sweep in a thread of its own needs.
-  for (const stack of context.stacks()) {
-    for (const frame of stack.frames) frame.frames();
-    yield { message: "Reading stacks" };
-  }
-  const swept = yield* endSweep();
   if (typeof stacks === "function") unwound = yield* unwindAll(program, stacks);
+  for (const stack of context.stacks())
+    for (const frame of stack.frames) {
+      frame.frames();
+      yield { message: "Reading stacks" };
+    }
+  const swept = yield* endSweep();
   const log = new ProblemLog();
   log.addAll(swept.problems);
   if (prepared.length > 0) log.addAll(missingMemory(program));
