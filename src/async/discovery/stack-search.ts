@@ -111,7 +111,7 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
  * Somebody knows the place. Live stacks are full of addresses of themselves, and the heap has many of the stack: where only that speaks for a place
  * and not the very object that it waits for, it has to look like the future in more than its state's byte.
  */
-const isKnown = (hit: Hit): boolean =>
+export const isKnown = (hit: Pick<Hit, "checks" | "linked" | "linkedLeaf" | "pointed">): boolean =>
   hit.linkedLeaf || (hit.linked && hit.checks >= 3) || (hit.pointed && hit.checks >= 4);
 
 function hitsIn(
