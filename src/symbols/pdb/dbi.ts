@@ -2,6 +2,7 @@ import type { LinkAddress } from "../../base/brand";
 import type { ByteSource } from "../../bytes/byte-source";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
+import { ascending } from "./ascending";
 
 const headerSize = 64;
 const noStream = 0xffff;
@@ -126,15 +127,13 @@ export class Dbi {
     const version = cursor.u32();
     const size = version === contributionsV2 ? 32 : 28;
     const count = version === contributionsV60 || version === contributionsV2 ? Math.floor(cursor.remaining / size) : 0;
-    const order = new Uint32Array(count);
     const starts = new Float64Array(count);
     const view = new DataView(bytes.buffer);
     for (let index = 0; index < count; index++) {
       const at = 4 + index * size;
-      order[index] = index;
       starts[index] = this.rva(view.getUint16(at, true), view.getUint32(at + 4, true)) ?? -1;
     }
-    order.sort((a, b) => (starts[a] ?? 0) - (starts[b] ?? 0));
+    const order = ascending(starts);
     const sorted = Float64Array.from(order, (index) => starts[index] ?? 0);
     const ends = Float64Array.from(order, (index) => (starts[index] ?? 0) + view.getUint32(4 + index * size + 8, true));
     const modules = Int32Array.from(order, (index) => view.getUint16(4 + index * size + 16, true));

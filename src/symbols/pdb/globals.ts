@@ -2,6 +2,7 @@ import type { LinkAddress } from "../../base/brand";
 import type { ByteSource } from "../../bytes/byte-source";
 import { Cursor, utf8 } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
+import { ascending } from "./ascending";
 import type { Dbi } from "./dbi";
 import { KeyIndex, keyOf, nameKey } from "./name-key";
 import { rawPath, rustName } from "./names";
@@ -202,7 +203,7 @@ interface Scanned {
 }
 
 function byAddress(offsets: readonly number[], addresses: readonly number[]): Placed {
-  const order = Uint32Array.from(offsets.keys()).sort((a, b) => (addresses[a] ?? 0) - (addresses[b] ?? 0));
+  const order = ascending(addresses);
   return {
     offsets: Uint32Array.from(order, (index) => offsets[index] ?? 0),
     addresses: Float64Array.from(order, (index) => addresses[index] ?? 0),

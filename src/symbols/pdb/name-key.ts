@@ -27,7 +27,10 @@ const unspoken = new Int32Array(
 /** Words that count although a `$` with nothing behind ends them. */
 const spoken = new Int32Array(["str", "vtable", "vtable_type"].map(hashOf));
 const enumWords = new Int32Array(["enum", "enum2"].map(hashOf));
-const has = (set: Int32Array, hash: number): boolean => set.includes(hash);
+/** By 16 bits of their hashes: nearly every word is none of them. */
+const maybe = new Uint8Array(1 << 16);
+for (const set of [unspoken, spoken, enumWords]) for (const hash of set) maybe[hash & 0xffff] = 1;
+const has = (set: Int32Array, hash: number): boolean => maybe[hash & 0xffff] === 1 && set.includes(hash);
 
 const mix = (hash: number): number => {
   let x = hash ^ (hash >>> 15);
@@ -68,6 +71,13 @@ export function nameKey(bytes: Uint8Array, start: number, end: number, outside =
       if (afterEnum && depth === 0) plain++;
       else depth++;
       afterEnum = false;
+      if (!outside) continue;
+      // No word of the arguments counts: to their end. "->" closes nothing here either.
+      for (; depth > 0 && at + 1 < end; at++) {
+        const inner = bytes[at + 1];
+        if (inner === 0x3c) depth++;
+        else if (inner === 0x3e && bytes[at] !== 0x2d) depth--;
+      }
     } else if (code === 0x3e) {
       if (depth > 0) {
         // "->" of Rust's function types closes nothing.
