@@ -107,7 +107,9 @@ export class Executors {
       address: pool.address,
       threads: own.flatMap((task) => (task.thread === undefined ? [] : [task.thread])),
       evidence: verified(
-        `read from the handle of ${id}: ${String(pool.threads ?? 0)} threads (those of the workers included), ${String(pool.idle ?? 0)} idle`,
+        pool.threads === undefined
+          ? `read from the handle of ${id}, which does not count its threads`
+          : `read from the handle of ${id}: ${String(pool.threads)} threads (those of the workers included)${pool.idle === undefined ? "" : `, ${String(pool.idle)} idle`}`,
       ),
     };
   }

@@ -174,13 +174,16 @@ function readPool(place: Place): BlockingPool | undefined {
   const inner = spawner === undefined ? undefined : path(spawner, ["inner"]);
   const pool = inner === undefined ? undefined : deref(inner);
   if (pool === undefined) return undefined;
-  const count = (name: string): number | undefined => {
-    const field = path(pool, ["metrics", name]);
+  // Counted in the pool's locked part up to 1.22, in metrics since.
+  const locked = member(pool, "metrics") === undefined ? member(pool, "shared") : undefined;
+  const state = locked === undefined ? undefined : mutexData(locked);
+  const count = (name: string, before: string): number | undefined => {
+    const field = path(pool, ["metrics", name]) ?? (state === undefined ? undefined : member(state, before));
     const value = field === undefined ? undefined : readUnsigned(field);
     return value !== undefined && value < 1 << 20 ? value : undefined;
   };
-  const threads = count("num_threads");
-  const idle = count("num_idle_threads");
+  const threads = count("num_threads", "num_th");
+  const idle = count("num_idle_threads", "num_idle");
   return {
     address: pool.address,
     ...(threads === undefined ? {} : { threads }),
