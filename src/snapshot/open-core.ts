@@ -175,6 +175,7 @@ interface MappedGroup {
   readonly path: string;
   readonly start: number;
   end: number;
+  mappings: number;
 }
 
 function groupsOf(core: ElfCore): MappedGroup[] {
@@ -183,11 +184,12 @@ function groupsOf(core: ElfCore): MappedGroup[] {
   for (const file of [...core.files].sort((a, b) => a.start - b.start)) {
     const known = open.get(file.path);
     if (known === undefined || file.fileOffset === 0) {
-      const group = { path: file.path, start: file.start, end: file.end };
+      const group = { path: file.path, start: file.start, end: file.end, mappings: 1 };
       groups.push(group);
       open.set(file.path, group);
     } else {
       known.end = Math.max(known.end, file.end);
+      known.mappings++;
     }
   }
   return groups;
@@ -203,6 +205,8 @@ function coreModules(core: ElfCore, memory: SplicedMemory, program: ElfFile | un
     // Data files are mapped as well: a module has ELF's first page or code.
     const hasCode = executableRanges.some((range) => range.start >= group.start && range.start < group.end);
     if (image === undefined && !hasCode) continue;
+    // A program that prints a backtrace maps itself and its debug files as data, and keeps them: whole, and nothing of them can run.
+    if (!hasCode && group.mappings === 1 && executableRanges.length > 0) continue;
     const end = Math.max(group.end, group.start + (image?.size ?? 0));
     const isMain = entry !== undefined && entry >= group.start && entry < end;
     modules.push({

@@ -145,6 +145,22 @@ describe("a core", () => {
     assert.equal(snapshot.entry, base + 0x1000);
   });
 
+  it("has no module for a program that is mapped as data, as std does to print a backtrace", () => {
+    const { files = [], memory } = core();
+    const again = opened(
+      buildCore(
+        core({
+          files: [...files, { start: 0x6100_0000, end: 0x6100_3000, page: 0, path: "/srv/server" }],
+          memory: [...memory, { start: 0x6100_0000, access: "r--", bytes: firstPage() }],
+        }),
+      ),
+    );
+    assert.deepEqual(
+      again.modules.map((module) => [module.path, module.base]),
+      snapshot.modules.map((module) => [module.path, module.base]),
+    );
+  });
+
   it("has threads, the crashing one first, with registers, thread pointer, system call and stack", () => {
     const [crashing, main] = snapshot.threads;
     assert.deepEqual(
