@@ -134,9 +134,18 @@ export class Dbi {
       starts[index] = this.rva(view.getUint16(at, true), view.getUint32(at + 4, true)) ?? -1;
     }
     const order = ascending(starts);
-    const sorted = Float64Array.from(order, (index) => starts[index] ?? 0);
-    const ends = Float64Array.from(order, (index) => (starts[index] ?? 0) + view.getUint32(4 + index * size + 8, true));
-    const modules = Int32Array.from(order, (index) => view.getUint16(4 + index * size + 16, true));
+    const sorted = new Float64Array(count);
+    const ends = new Float64Array(count);
+    const modules = new Int32Array(count);
+    // In loops: `from` with a function takes a second for a million.
+    for (let position = 0; position < count; position++) {
+      const index = order[position] ?? 0;
+      const start = starts[index] ?? 0;
+      const at = 4 + index * size;
+      sorted[position] = start;
+      ends[position] = start + view.getUint32(at + 8, true);
+      modules[position] = view.getUint16(at + 16, true);
+    }
     return { starts: sorted, ends, modules };
   }
 

@@ -204,10 +204,13 @@ interface Scanned {
 
 function byAddress(offsets: readonly number[], addresses: readonly number[]): Placed {
   const order = ascending(addresses);
-  return {
-    offsets: Uint32Array.from(order, (index) => offsets[index] ?? 0),
-    addresses: Float64Array.from(order, (index) => addresses[index] ?? 0),
-  };
+  const sorted = { offsets: new Uint32Array(order.length), addresses: new Float64Array(order.length) };
+  for (let position = 0; position < order.length; position++) {
+    const index = order[position] ?? 0;
+    sorted.offsets[position] = offsets[index] ?? 0;
+    sorted.addresses[position] = addresses[index] ?? 0;
+  }
+  return sorted;
 }
 
 const vtableEnd = new TextEncoder().encode("::vtable$");

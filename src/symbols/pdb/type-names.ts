@@ -98,6 +98,14 @@ export class TypeNames {
 
   /** Definitions with this name in Rust's spelling. */
   named(name: string): readonly number[] {
+    // Spelled alike in both: the file's own table has it, save for types inside of functions.
+    if (/^[\w:]+$/.test(name) && this.hashed !== undefined) {
+      const found = [...this.inBucket(name)].filter((index) => {
+        const udt = this.udt(index);
+        return udt !== undefined && !udt.isForward && udt.name === name;
+      });
+      if (found.length > 0) return found;
+    }
     return [...this.keyed(keyOf(name))].filter((index) => {
       const udt = this.udt(index);
       return udt !== undefined && rustName(udt.name) === name;
