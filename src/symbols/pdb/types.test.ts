@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import fc from "fast-check";
 import { buildPdb, field, record, symbols } from "../../../test/builders/pdb";
 import type { BuiltPdb } from "../../../test/builders/pdb";
 import { BufferSource } from "../../bytes/buffer-source";
@@ -82,6 +83,36 @@ describe("types of a PDB", () => {
       ],
     );
     assert.equal(type.isCoroutine, false);
+  });
+
+  it("are selected by their exact discriminants, whatever range is told for the variant with the niche", () => {
+    const tag = fc.constantFrom({ type: 0x20, bits: 8n }, { type: 0x21, bits: 16n }, { type: 0x22, bits: 32n }, { type: u64, bits: 64n }); // prettier-ignore
+    const u64s = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+    fc.assert(
+      fc.property(tag, u64s, u64s, u64s, ({ type: tagType, bits }, exact, begin, end) => {
+        // rustc tells min and max of the valid range, so a range that wraps around is told as its complement: it selects nothing.
+        const name = "enum2$<core::option::Option<ref$<u8> > >";
+        const types = [...(option.types ?? [])];
+        types[4] = record.fields(
+          field.member("variant0", first + 1, 0),
+          field.member("variant1", first + 3, 0),
+          field.member("tag", tagType, 0),
+        );
+        const globals = [
+          symbols.constant(`${name}::Variant0::DISCR_EXACT`, exact),
+          symbols.constant(`${name}::Variant1::DISCR_BEGIN`, begin),
+          symbols.constant(`${name}::Variant1::DISCR_END`, end),
+        ];
+        const pdb = open({ types, globals });
+        const type = pdb.types?.type(named(pdb, "core::option::Option<&u8>")) as EnumType;
+        const low = BigInt.asUintN(Number(bits), exact);
+        assert.deepEqual(
+          type.variants.map((each) => each.when),
+          [{ low, high: low }, "default"],
+        );
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it("write the pointer in a variant as the enum's own name does", () => {

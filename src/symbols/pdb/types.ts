@@ -455,7 +455,11 @@ export class PdbTypes {
     } as Variant;
   }
 
-  /** Which values of the tag select the variant: told by constants that are named after it. */
+  /**
+   * Which values of the tag select the variant: told by constants that are named after it. The variant that has the niche is what no other
+   * selects. Its DISCR_BEGIN and DISCR_END are not used: rustc (cpp_like.rs) writes the smaller end of the valid range into the one and the larger
+   * into the other, so that a range that wraps around is told as its complement.
+   */
   private selector(wrapper: string, statics: readonly string[], tagSize: number): Variant["when"] {
     const read = (name: string): bigint | undefined => {
       const wide = name.replace("DISCR_", "DISCR128_");
