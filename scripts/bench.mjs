@@ -1,7 +1,7 @@
-// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb] [--responsiveness]
+// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb] [--responsiveness] [--windows]
 // Builds a big program, lets it dump core, and prints wall, CPU and peak memory of `grace report` and of gdb and lldb printing all backtraces of
 // the same core, side by side in one run, as ratios. With --responsiveness instead how long the debug adapter leaves a client without an answer while
-// it opens that core and shows its tasks. Prints figures, never passes or fails.
+// it opens that core and shows its tasks. With --windows `grace report` of a Windows program beside llvm-pdbutil reading its PDB. Prints figures, never passes or fails.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { programArguments, sizes, writeProgram } from "./bench/program.mjs";
 import { measureResponsiveness } from "./bench/responsiveness.mjs";
+import { benchWindows } from "./bench/windows.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     "no-lldb": { type: "boolean", default: false },
     "build-only": { type: "boolean", default: false },
     responsiveness: { type: "boolean", default: false },
+    windows: { type: "boolean", default: false },
     adapter: { type: "string", default: "dist/adapter.js" },
   },
 });
@@ -100,6 +102,11 @@ async function printResponsiveness() {
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
+if (values.windows) {
+  mkdirSync(folder, { recursive: true });
+  benchWindows({ root, runs, buildOnly: values["build-only"], measure });
+  process.exit(0);
+}
 prepare();
 if (values["build-only"]) process.exit(0);
 if (values.responsiveness) {
