@@ -98,7 +98,9 @@ describe("the report of a Windows dump", function () {
     const at = lineOf(truth.crash?.marker ?? "");
     assert.deepEqual([place?.file, place?.line], [`C:\\fixtures\\crash\\src\\${at.file}`, at.line]);
     assert.ok(
-      report.problems.some(({ what, remedy }) => what.includes('no heap') && (remedy ?? "").includes('MiniDumpWithFullMemory')),
+      report.problems.some(
+        ({ what, remedy }) => what.includes("no heap") && (remedy ?? "").includes("MiniDumpWithFullMemory"),
+      ),
     );
   });
 });
