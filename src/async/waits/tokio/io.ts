@@ -241,7 +241,16 @@ export const tokioIo: readonly FutureEntry[] = [
     path: /^tokio::io::util::(?:write_int::Write\w+|write::Write|write_all::WriteAll|write_all_buf::WriteAllBuf|write_buf::WriteBuf|write_vectored::WriteVectored|flush::Flush|shutdown::Shutdown)$/,
     read: pollingIo("write"),
   },
-  { of: "type", path: ["tokio::io::util::copy::Copy", "tokio::io::util::copy_buf::CopyBuf"], read: pollingIo("both") },
+  {
+    of: "type",
+    // `copy_bidirectional` is a future of its own in 1.21, and a poll_fn in 1.29.
+    path: [
+      "tokio::io::util::copy::Copy",
+      "tokio::io::util::copy_buf::CopyBuf",
+      "tokio::io::util::copy_bidirectional::CopyBidirectional",
+    ],
+    read: pollingIo("both"),
+  },
   { of: "type", path: ["tokio::io::seek::Seek"], read: pollingIo("both") },
   { of: "poll_fn", path: /^tokio::io::util::(?:lines::next_line|split::next_segment)$/, read: pollingIo("read") },
   { of: "type", path: moduleOf("futures_util::io", readers), read: pollingIo("read") },
