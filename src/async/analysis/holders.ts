@@ -121,7 +121,7 @@ export function* weighLocks(
                 "probably: the only other thread with the lock's address on its live stack runs this task",
               ),
             }
-          : judge(kind, waiting, holding, facts, isReferredByRunning(context, address)),
+          : judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding)),
     });
   }
   return locks;
@@ -190,12 +190,24 @@ const isGranted = ({ wait }: Waiter): boolean =>
 
 const deadGuard = "a guard that was dropped or moved leaves its bytes: which of them is live is not recorded";
 
+/** Where code that runs refers to a lock. Who waits for a lock of threads does so while it sleeps, and a running task may be the one with the guard. */
+type Seen = "nowhere" | "by others" | "perhaps by the holder";
+
+function seenRunning(context: ChainContext, address: Address, kind: WaitKind, candidates: readonly Candidate[]): Seen {
+  if (!isReferredByRunning(context, address)) return "nowhere";
+  const isRunning = (key: TaskKey): boolean =>
+    context.tasks.some((each) => each.key === key && (each.state === "running" || each.thread !== undefined));
+  return isSyncLockKind(kind) || candidates.some((each) => isRunning(each.task))
+    ? "perhaps by the holder"
+    : "by others";
+}
+
 function judge(
   kind: WaitKind,
   waiters: readonly Waiter[],
   candidates: readonly Candidate[],
   facts: SemaphoreFacts | undefined,
-  hidden: boolean,
+  hidden: Seen,
 ): LockHolders {
   if (kind === "semaphore" || kind === "mpsc-send") return judgeSemaphore(candidates);
   if (kind.includes("rwlock")) return judgeRwLock(waiters, candidates, facts, hidden);
@@ -219,20 +231,30 @@ function judge(
 
 const nobody = (why: string): LockHolders => ({ holders: [], candidates: [], evidence: verified(why) });
 
-function exclusive(candidates: readonly Candidate[], hidden: boolean): LockHolders {
+function exclusive(candidates: readonly Candidate[], hidden: Seen): LockHolders {
   const tasks = [...new Set(candidates.map((each) => each.task))];
   if (tasks.length === 0)
     return { holders: [], candidates: [], evidence: unknown("no guard of this lock was found in a suspended task") };
   if (tasks.length > 1) return { holders: [], candidates: tasks, evidence: unknown(deadGuard) };
   const local = candidates[0]?.hold.local ?? "";
+  // What runs may have taken the lock since, and then the guard is a leftover: seen in programs that are dumped while they run.
+  if (hidden === "by others")
+    return {
+      holders: [],
+      candidates: tasks,
+      evidence: unknown(
+        `the only guard of this lock in a suspended task (${local}) may be a leftover: a running task or thread refers to the lock too`,
+      ),
+    };
   return {
     holders: tasks,
     candidates: [],
-    evidence: hidden
-      ? inferred(
-          `the only guard of this lock in a suspended task (${local}); a running task or thread refers to the lock too`,
-        )
-      : verified(`the lock is taken, and the only guard of it is in this task (${local})`),
+    evidence:
+      hidden === "nowhere"
+        ? verified(`the lock is taken, and the only guard of it is in this task (${local})`)
+        : inferred(
+            `the only guard of this lock that was found (${local}); a running task or thread refers to the lock too`,
+          ),
   };
 }
 
@@ -243,7 +265,7 @@ function judgeRwLock(
   waiters: readonly Waiter[],
   candidates: readonly Candidate[],
   facts: SemaphoreFacts | undefined,
-  hidden: boolean,
+  hidden: Seen,
 ): LockHolders {
   const readers = candidates.filter((each) => each.hold.kind.endsWith("rwlock-read"));
   const writers = candidates.filter((each) => each.hold.kind.endsWith("rwlock-write"));
