@@ -7,7 +7,7 @@ export interface Mention extends Span {
 }
 
 const subject = /\b(?:[Tt]asks?|TASK|JoinSet:|threads?) |\b0x[0-9a-f]{1,16}\b/g;
-const listed = /((?:[A-Za-z_]\w{0,30}:)?(?:0x[0-9a-f]{1,16}|\d{1,20}))(?![\w:])/y;
+const listed = /((?:[A-Za-z_]\w{0,30}:)?(?:0x[0-9a-f]{1,16}|\d{1,20}))(?!\w|:\S)/y;
 const several = /, | and | or /y;
 const one = / or /y;
 

@@ -178,6 +178,10 @@ describe("what a line of a report mentions", () => {
     assert.deepEqual(said("tasks 11, 12 and 13 wait for it"), ["task 11", "task 12", "task 13"]);
     assert.deepEqual(said("held by task 29 or 30 (2 others differ)"), ["task 29", "task 30"]);
     assert.deepEqual(said("held by task 5, 2 waiters ahead"), ["task 5"]);
+    assert.deepEqual(said("CRASH     SIGABRT in thread 5198, task 28: the account was checked"), [
+      "thread 5198",
+      "task 28",
+    ]);
   });
 
   it("knows numbers of tasks from tasks", () => {

@@ -10,7 +10,7 @@ import { LspClient } from "./lsp-client";
 const reportText = `DUMP      /var/crash/orders.dmp   minidump, Linux x86_64, full memory, 12 MB
 PROCESS   4711 /usr/bin/orders   (symbols: dwarf)
 SOURCES   /ci/orders/
-CRASH     SIGABRT in thread 4711, task 28
+CRASH     SIGABRT in thread 4711, task 28: no such account
 
 VERDICT
   Panicked in task 28 (orders::serve)                                                  verified

@@ -2,7 +2,7 @@ import type { Work } from "../../base/work";
 import type { Memory, MemoryRange } from "../../snapshot/snapshot";
 import { sweepWords, writableRanges } from "./sweep";
 import type { StackZones } from "./stack-zones";
-import { WordTargets } from "./word-targets";
+import { WordTargets } from "../../bytes/word-targets";
 
 /** Who points at an object: the strongest evidence that memory is in use where the allocator cannot be asked. */
 export interface References {

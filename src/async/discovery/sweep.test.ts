@@ -5,7 +5,7 @@ import type { Address } from "../../base/brand";
 import type { ByteSource } from "../../bytes/byte-source";
 import type { MemoryRange } from "../../snapshot/snapshot";
 import { sweepWords } from "./sweep";
-import { WordHits, WordTargets } from "./word-targets";
+import { WordHits, WordTargets } from "../../bytes/word-targets";
 
 const seed = 20261126;
 

@@ -14,7 +14,7 @@ import type {
 } from "../../discovery/executor-family";
 import { findReferences, liveStackRanges } from "../../discovery/references";
 import { sweepWords } from "../../discovery/sweep";
-import { WordTargets } from "../../discovery/word-targets";
+import { WordTargets } from "../../../bytes/word-targets";
 import { findBlockOn } from "./block-on";
 import type { BlockOnRoot } from "./block-on";
 import { Executors } from "./executors";

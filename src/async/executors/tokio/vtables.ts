@@ -6,7 +6,7 @@ import { membersOf } from "../../../rust/place";
 import type { MemoryRange } from "../../../snapshot/snapshot";
 import type { LoadedModule, Program } from "../../../symbols/program";
 import { sweepWords } from "../../discovery/sweep";
-import { WordTargets } from "../../discovery/word-targets";
+import { WordTargets } from "../../../bytes/word-targets";
 import type { PollFunction } from "./poll-functions";
 import { shapeOffset } from "./shared-shapes";
 import type { SharedShapes } from "./shared-shapes";

@@ -10,7 +10,7 @@ import type { StoredWaker } from "../../model";
 import type { WordHit } from "../../discovery/executor-family";
 import type { StackZones } from "../../discovery/stack-zones";
 import { sweepWords } from "../../discovery/sweep";
-import { WordTargets } from "../../discovery/word-targets";
+import { WordTargets } from "../../../bytes/word-targets";
 import { tokioPaths } from "./names";
 
 /** First slot of tokio's RawWakerVTable: generic over future and scheduler before 1.23, one function since. */

@@ -1,1 +1,0 @@
-export { WordHits, WordTargets } from "../../bytes/word-targets";
