@@ -52,6 +52,10 @@ describe("a frame is the runtime's or the program's own", () => {
 
   it("knows the C main from the program's", () => {
     assert.equal(isRuntimeFrame("main"), true);
+    // musl is part of the program, and rustup's copy has line information.
+    assert.equal(isRuntimeFrame("__restore_sigs", "/build/obj_musl/../src_musl/src/signal/block.c"), true);
+    assert.equal(isRuntimeFrame("start", "/build/musl-1.2.5/src/thread/pthread_create.c"), true);
+    assert.equal(isRuntimeFrame("start", "/home/me/musl-player/start.c"), false);
     assert.equal(isRuntimeFrame("main", "/home/me/app/src/main.rs"), false);
     assert.equal(isRuntimeFrame("app::main", "/home/me/app/src/main.rs"), false);
   });

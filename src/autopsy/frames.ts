@@ -23,10 +23,14 @@ const libcName =
 const runtimeFile =
   /(?:^|[\\/])(?:rustc[\\/][0-9a-f]{40}[\\/]library[\\/]|rustlib[\\/]src[\\/]rust[\\/]library[\\/]|(?:tokio|mio|futures-(?:core|util|executor|task|channel|lite)|async-(?:task|executor|io)|parking_lot(?:_core)?|crossbeam-\w+|rayon-core|hashbrown|tracing(?:-core)?|crash-(?:handler|context)|minidump-writer)-\d+\.\d[^\\/]*[\\/])|^library[\\/](?:core|std|alloc|panic_\w+|backtrace)[\\/]/;
 
+/** Sources of a C library that is linked into the program, as musl is. */
+const libcFile = /(?:^|\/)(?:src_musl|musl(?:-[\d.]+)?|glibc(?:-[\d.]+)?)\/.*\.[chsS]$/;
+
 /** @param file The frame's source file, where known: decides for names without a path. */
 export function isRuntimeFrame(name: string, file?: string): boolean {
   if (runtimeName.test(name) || closureTrait.test(name)) return true;
   if (/^[^<]*::/.test(name)) return false;
+  if (file !== undefined && libcFile.test(file)) return true;
   // `main` in a Rust file is the program's own; the C one has no line.
   if (file?.endsWith(".rs") === true) return runtimeFile.test(file);
   return libcName.test(name);
