@@ -93,16 +93,10 @@ await main(async (args) => {
   const results = [];
   for (let first = 0; first < seeds.length; first += perBatch) {
     const batch = seeds.slice(first, first + perBatch);
-    const kind = (first / perBatch) % 2 === 0 ? "dev" : "release";
+    const profile = option(args, "profile", (first / perBatch) % 2 === 0 ? "dev" : "release");
     const name = `soak_${batch[0]}`;
-    console.error(`== seeds ${batch[0]}..${batch.at(-1)}, ${kind}`);
-    const { program, manifests } = await buildBatch(
-      join(out, "workspace"),
-      name,
-      batch,
-      option(args, "profile", kind),
-      asksTokio,
-    );
+    console.error(`== seeds ${batch[0]}..${batch.at(-1)}, ${profile}`);
+    const { program, manifests } = await buildBatch(join(out, "workspace"), name, batch, profile, asksTokio);
     const folder = join(out, "runs");
     const runs = [];
     for (const manifest of manifests)

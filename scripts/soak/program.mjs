@@ -4,8 +4,9 @@ import { driven, pokes, steps, weights } from "./steps.mjs";
 
 /**
  * @typedef {{ name: string | null }} Fn a name as a person says it; null where only the line is compared
- * @typedef {{ fn: number, line: number, leaves: string[], exact: boolean, macro: string | null }} Site
- *   leaves: kinds that the frame may itself wait for at this await · exact: all of them, and nothing else
+ * @typedef {{ fn: number, line: number, leaves: string[], exact: boolean, macro: string | null, joins?: number }} Site
+ *   leaves: kinds that the frame may itself wait for at this await · exact: all of them, and nothing else · joins: the root function of
+ *   all tasks in the JoinSet that is awaited here, which no other place starts
  * @typedef {{ seed: number, module: string, functions: Fn[], sites: Site[], parents: number[][], about: string, inside: boolean,
  *   delay: number }} Manifest parents: for each function the sites at which its frames are awaited; delay in microseconds
  */
@@ -39,8 +40,8 @@ class Writer {
   }
 
   /** The next await in a function. Its line is where the comment `// sN` is. */
-  site(fn, leaves, { exact = true, macro = null } = {}) {
-    this.sites.push({ fn, line: 0, leaves, exact, macro });
+  site(fn, leaves, { exact = true, macro = null, joins } = {}) {
+    this.sites.push({ fn, line: 0, leaves, exact, macro, ...(joins === undefined ? {} : { joins }) });
     return this.sites.length - 1;
   }
 

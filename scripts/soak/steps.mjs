@@ -270,7 +270,7 @@ function inPlace(p, context) {
 function joinSet(p, context) {
   const { fn } = context;
   const root = p.root({ ...context, canPanic: true, inBlockOn: false, local: false, stays: p.rng.percent(20) });
-  const site = p.site(fn, ["join-set"]);
+  const site = p.site(fn, ["join-set"], { joins: root });
   const set = p.fresh("set");
   return [
     `let mut ${set} = JoinSet::new();`,

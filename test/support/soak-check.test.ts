@@ -14,6 +14,7 @@ const manifest: SoakManifest = {
     { fn: 1, line: 20, leaves: ["mutex"], exact: true, macro: null },
     { fn: 1, line: 22, leaves: ["timer"], exact: true, macro: null },
     { fn: 0, line: 12, leaves: ["never"], exact: true, macro: null },
+    { fn: 0, line: 14, leaves: ["join-set"], exact: true, macro: null, joins: 2 },
   ],
   parents: [[], [0]],
 };
@@ -122,6 +123,23 @@ describe("a report held against a program's book", () => {
       resources: 1,
       holders: 1,
     });
+  });
+
+  it("bears a deadlock through a JoinSet only where all that is left in the set is in the circle", () => {
+    const judged = (others: readonly BookTask[]): SoakResult => {
+      const now = book(scene);
+      const [waits, joins] = now.tasks.map((task) => ({ ...task, fn: task.id === 7 ? 2 : task.fn }));
+      const tasks = [waits!, joins!, ...others];
+      const joining = { ...now.roots.get(1)!, site: 4 };
+      const verdict = { kind: "deadlock", summary: "", tasks: ["7", "8"], evidence };
+      const report = { tasks: right, verdicts: [verdict] } as unknown as Report;
+      const roots = new Map([...now.roots, [1, joining] as const]);
+      return checkSoak(report, manifest, { ...now, tasks, roots }, () => 0);
+    };
+    const other = { ...book(scene).tasks[0]!, slot: 2, id: 9, header: 0x3000, fn: 2 };
+    assert.equal(judged([]).right["deadlocks"], 1);
+    assert.equal(judged([{ ...other, phase: 3 }]).right["deadlocks"], 1);
+    assert.match(judged([other]).wrong.join(), /verdict deadlock/);
   });
 
   it("is wrong about a task at another await, even the one before", () => {

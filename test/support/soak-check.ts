@@ -16,6 +16,8 @@ interface SoakSite {
   readonly leaves: readonly string[];
   readonly exact: boolean;
   readonly macro: string | null;
+  /** The root function of all tasks in the JoinSet that is awaited here. */
+  readonly joins?: number;
 }
 
 export interface SoakResult {
@@ -217,7 +219,7 @@ export function checkSoak(
   }
 
   function isSameThing(wait: WaitAnswer, frame: BookFrame): boolean {
-    if (wait.kind === "timer") return Math.abs((wait.numbers?.["deadlineMs"] ?? NaN) - frame.value / 1e6) <= 2;
+    if (wait.kind === "timer") return isSameInstant(wait.numbers?.["deadlineMs"], frame);
     if (wait.kind === "join" || wait.kind === "blocking") return wait.task === String(book.tasks[frame.value - 1]?.id);
     return wait.resource !== undefined && isWithin(wait.resource, frame);
   }
@@ -297,7 +299,7 @@ export function checkSoak(
       const said = wait.numbers?.["deadlineMs"];
       // tokio rounds an instant up to its own milliseconds.
       if (said === undefined) count(left, "number: deadline not told");
-      else if (Math.abs(said - frame.value / 1e6) <= 2) count(right, "deadlines");
+      else if (isSameInstant(said, frame)) count(right, "deadlines");
       else wrong.push(`${where}: deadline said ${String(said)} ms, is ${String(frame.value / 1e6)} ms`);
       return;
     }
@@ -437,10 +439,17 @@ export function checkSoak(
     if (verdict.kind === "deadlock") {
       const held = named.flatMap((task) => holds.filter((hold) => hold.task === task.slot));
       const joined = new Set(named.map((task) => task.slot + 1));
-      const isStuck = (frame: BookFrame): boolean =>
-        frame.value !== 0 &&
-        (held.some((hold) => isWithin(hex(hold.address), frame)) ||
-          (manifest.sites[frame.site ?? -1]?.leaves.includes("join") === true && joined.has(frame.value)));
+      const isStuck = (frame: BookFrame): boolean => {
+        const site = manifest.sites[frame.site ?? -1];
+        // Of a JoinSet any task would do: all that are left have to be in the circle.
+        const members = book.tasks.filter(({ fn, phase }) => fn === site?.joins && phase !== 3);
+        if (members.length > 0 && members.every((each) => named.includes(each))) return true;
+        return (
+          frame.value !== 0 &&
+          (held.some((hold) => isWithin(hex(hold.address), frame)) ||
+            (site?.leaves.includes("join") === true && joined.has(frame.value)))
+        );
+      };
       const isBorne = named.every(
         (task) =>
           (standings.get(task.slot)?.kind === "still" && framesOf(task).some(isStuck)) ||
@@ -490,6 +499,10 @@ const framesBelow = (frame: BookFrame): number =>
   1 + frame.children.reduce((sum, child) => sum + framesBelow(child), 0);
 const inAll = (frame: BookFrame, test: (frame: BookFrame) => boolean): boolean =>
   test(frame) || frame.children.some((child) => inAll(child, test));
+
+/** Milliseconds; the book reads its two clocks within 50 us of each other, and siblings can be due a millisecond apart. */
+const isSameInstant = (said: number | undefined, frame: BookFrame): boolean =>
+  said !== undefined && Math.abs(said - frame.value / 1e6) <= 0.1;
 
 const isWithin = (address: string, frame: BookFrame): boolean =>
   frame.size > 0 && Number(address) >= frame.value && Number(address) < frame.value + frame.size;
