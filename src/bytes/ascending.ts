@@ -1,11 +1,11 @@
 /**
- * Indexes of the values in ascending order, equal ones in the order of their indexes. Values are whole numbers from 0 to 2^53.
+ * Indexes of the values in ascending order, equal ones in the order of their indexes. Values are whole numbers below 2^53 in size.
  * Value and index are packed into one double where they fit, which lets the native sort do it: ten times faster than a comparator.
  */
-export function ascending(values: Float64Array): Uint32Array {
+export function ascending(values: Float64Array | readonly number[]): Uint32Array {
   let isSorted = true;
   let lowest = Infinity;
-  let highest = 0;
+  let highest = -Infinity;
   for (const value of values) {
     if (value < highest) isSorted = false;
     else highest = value;

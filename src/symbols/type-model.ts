@@ -63,7 +63,7 @@ export interface Variant {
   readonly type: TypeRef;
   readonly offset: number;
   /** Coroutines: the line of the suspended `.await` (SuspendN), or the body's first and last line (Unresumed, Returned). Resolved when asked. */
-  readonly declared?: SourcePosition;
+  readonly declared?: SourcePosition | undefined;
 }
 
 /** An enum without data. */

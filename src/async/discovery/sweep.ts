@@ -2,6 +2,7 @@ import type { Address } from "../../base/brand";
 import type { Problem } from "../../base/problem";
 import type { Work } from "../../base/work";
 import type { Memory, MemoryRange } from "../../snapshot/snapshot";
+import { ascending } from "../../bytes/ascending";
 import { FileSource } from "../../bytes/file-source";
 import { pieceBytes, WordSearch } from "../../bytes/word-search";
 import type { WordPieces } from "../../bytes/word-search";
@@ -169,7 +170,7 @@ class HitList {
     const addresses = this.addresses.subarray(0, this.count);
     const targets = this.targets.subarray(0, this.count);
     if (this.isSorted) return { addresses, targets };
-    const order = Uint32Array.from(addresses.keys()).sort((a, b) => (addresses[a] ?? 0) - (addresses[b] ?? 0));
+    const order = ascending(addresses);
     return {
       addresses: Float64Array.from(order, (index) => addresses[index] ?? 0),
       targets: Int32Array.from(order, (index) => targets[index] ?? 0),

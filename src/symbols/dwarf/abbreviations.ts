@@ -237,7 +237,7 @@ function skipSpecifications(cursor: Cursor): void {
 /** The end of a table is found by decoding it, so a window is read and widened when it was too small. */
 const firstWindow = 4096;
 const largestWindow = 4 << 20;
-/** The abbreviation of a unit's root is the first in the table of nearly all producers. */
+/** Compilers number a unit's root first; dwz orders by use, and then a wider window is read. */
 const headWindow = 256;
 
 /** The tables of one `.debug_abbrev`, by offset: LTO builds share one among all units. */

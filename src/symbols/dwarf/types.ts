@@ -209,13 +209,7 @@ export class TypeReader {
         // rustc names a coroutine's members by number ("3") and their structs by state ("Suspend0").
         const name = isCoroutine ? (): string => this.dwarf.die(type)?.string(at.name) ?? own : own;
         variants.push(
-          new PlacedVariant(
-            name,
-            when,
-            type as TypeRef,
-            memberOffset(payload),
-            this.dwarf.declared(payload) ?? nowhere,
-          ),
+          new PlacedVariant(name, when, type as TypeRef, memberOffset(payload), this.dwarf.declared(payload)),
         );
         return false;
       });
@@ -345,8 +339,6 @@ class PlacedMember implements Member {
   }
 }
 
-const nowhere = (): SourcePosition => undefined as never;
-
 class PlacedVariant implements Variant {
   private knownName: string | undefined;
 
@@ -355,15 +347,14 @@ class PlacedVariant implements Variant {
     readonly when: Variant["when"],
     readonly type: TypeRef,
     readonly offset: number,
-    private readonly place: () => SourcePosition,
+    private readonly place: (() => SourcePosition) | undefined,
   ) {}
 
   get name(): string {
     return (this.knownName ??= typeof this.naming === "string" ? this.naming : this.naming());
   }
-  // The common model has the member absent where there is none; for who reads it that is the same as undefined.
-  get declared(): SourcePosition {
-    return this.place();
+  get declared(): SourcePosition | undefined {
+    return this.place?.();
   }
 }
 

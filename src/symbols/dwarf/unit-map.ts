@@ -1,3 +1,4 @@
+import { ascending } from "../../bytes/ascending";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import { at } from "./constants";
@@ -43,7 +44,7 @@ export class UnitMap {
       for (const { low, high } of unitRanges(unit)) if (low > 1) add(low, high, unit.index);
     }
     this.untold = untold;
-    const order = Uint32Array.from(lows, (_, index) => index).sort((a, b) => (lows[a] ?? 0) - (lows[b] ?? 0));
+    const order = ascending(lows);
     this.starts = Float64Array.from(order, (index) => lows[index] ?? 0);
     this.ends = Float64Array.from(order, (index) => highs[index] ?? 0);
     this.owners = Int32Array.from(order, (index) => owners[index] ?? 0);

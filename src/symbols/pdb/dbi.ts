@@ -1,8 +1,8 @@
 import type { LinkAddress } from "../../base/brand";
 import type { ByteSource } from "../../bytes/byte-source";
+import { ascending } from "../../bytes/ascending";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
-import { ascending } from "./ascending";
 
 const headerSize = 64;
 const noStream = 0xffff;

@@ -1,8 +1,8 @@
 import type { LinkAddress } from "../../base/brand";
 import type { ByteSource } from "../../bytes/byte-source";
+import { ascending } from "../../bytes/ascending";
 import { Cursor, utf8 } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
-import { ascending } from "./ascending";
 import type { Dbi } from "./dbi";
 import { KeyIndex, keyOf, nameKey } from "./name-key";
 import { rawPath, rustName } from "./names";

@@ -422,11 +422,6 @@ class TokioDiscovery {
     const roots: BlockOnRoot[] = [];
     for (const stack of this.context.stacks()) {
       if (outside.has(stack.thread.id)) continue;
-      // Naming the frames of a deep stack decodes a unit for each.
-      for (const frame of stack.frames) {
-        frame.frames();
-        yield { message: "Looking for block_on" };
-      }
       const root = findBlockOn(this.program, this.context.zones, stack);
       if (root !== undefined) roots.push(root);
       yield { message: "Looking for block_on" };
