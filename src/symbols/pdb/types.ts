@@ -452,7 +452,7 @@ export class PdbTypes {
         const body = lines.body(ref);
         return body === undefined ? undefined : { file: body.file, line: number === 0 ? body.first : body.last };
       },
-    } as Variant;
+    };
   }
 
   /**
