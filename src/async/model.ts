@@ -158,6 +158,8 @@ export interface Wait {
   readonly interest?: readonly string[];
   /** Tasks that hold the resource, filled in by the analysis. */
   readonly holders?: readonly TaskKey[];
+  /** How sure it is that they do; absent without them. */
+  readonly holdersEvidence?: Evidence;
   /** Numbers a person needs: permits, wanted, queued, capacity, senders, position, deadlineMs, overdueMs... */
   readonly numbers?: Readonly<Record<string, number>>;
   readonly evidence: Evidence;

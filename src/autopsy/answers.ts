@@ -154,6 +154,8 @@ export interface WaitAnswer {
   readonly fd?: number;
   readonly interest?: readonly string[];
   readonly holders?: readonly TaskId[];
+  /** How sure `holders` is; absent without them. */
+  readonly holdersEvidence?: EvidenceAnswer;
   readonly numbers?: Readonly<Record<string, number>>;
   readonly evidence: EvidenceAnswer;
 }

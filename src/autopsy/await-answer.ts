@@ -37,6 +37,9 @@ function waitAnswer(wait: Wait): WaitAnswer {
     ...(wait.fd === undefined ? {} : { fd: wait.fd }),
     ...(wait.interest === undefined ? {} : { interest: wait.interest }),
     ...(wait.holders === undefined || wait.holders.length === 0 ? {} : { holders: wait.holders }),
+    ...(wait.holdersEvidence === undefined
+      ? {}
+      : { holdersEvidence: { grade: wait.holdersEvidence.grade, why: wait.holdersEvidence.why } }),
     ...(wait.numbers === undefined ? {} : { numbers: wait.numbers }),
     evidence: { grade: wait.evidence.grade, why: wait.evidence.why },
   };

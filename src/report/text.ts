@@ -208,8 +208,11 @@ function waitText(nodes: readonly AwaitAnswer[]): string {
   const waits = nodes.map((node) => node.waitsFor).filter((wait) => wait !== undefined);
   if (waits.length === 0) return "";
   const holders = new Set(waits.flatMap((wait) => wait.holders ?? []));
+  const perhaps = waits.every((wait) => (wait.holdersEvidence?.grade ?? "verified") === "verified") ? "" : "perhaps ";
   const held =
-    holders.size === 0 ? "" : `, held by ${holders.size === 1 ? "task" : "tasks"} ${shortIds([...holders], 4)}`;
+    holders.size === 0
+      ? ""
+      : `, ${perhaps}held by ${holders.size === 1 ? "task" : "tasks"} ${shortIds([...holders], 4)}`;
   const grade = waits[0]!.evidence.grade;
   const mark = grade === "verified" ? "" : grade === "inferred" ? "  (inferred)" : "";
   return `  waits for ${mergeTexts(waits.map((wait) => wait.text))}${held}${mark}`;

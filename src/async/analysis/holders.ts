@@ -19,6 +19,8 @@ export interface LockHolders {
   readonly holders: readonly TaskKey[];
   /** Tasks of which one has it, when a dead guard cannot be told from a live one. */
   readonly candidates: readonly TaskKey[];
+  /** None of the candidates has to have it: code that runs refers to the lock, and may have taken it since. */
+  readonly isOpen?: true;
   readonly evidence: Evidence;
 }
 
@@ -54,7 +56,7 @@ export const factsOfTree = (task: TaskFacts["task"], tree: AwaitNode): TaskFacts
 
 /** One address for a lock, however it was met: the Mutex rather than the semaphore inside of it. */
 export const lockAddress = (
-  context: ChainContext,
+  context: Pick<ChainContext, "owners">,
   each: { readonly resource?: Address; readonly key?: Address },
 ): Address | undefined => {
   const key = each.key ?? each.resource;
@@ -235,13 +237,15 @@ function exclusive(candidates: readonly Candidate[], hidden: Seen): LockHolders 
   const tasks = [...new Set(candidates.map((each) => each.task))];
   if (tasks.length === 0)
     return { holders: [], candidates: [], evidence: unknown("no guard of this lock was found in a suspended task") };
-  if (tasks.length > 1) return { holders: [], candidates: tasks, evidence: unknown(deadGuard) };
+  const open = hidden === "nowhere" ? {} : { isOpen: true as const };
+  if (tasks.length > 1) return { holders: [], candidates: tasks, ...open, evidence: unknown(deadGuard) };
   const local = candidates[0]?.hold.local ?? "";
   // What runs may have taken the lock since, and then the guard is a leftover: seen in programs that are dumped while they run.
   if (hidden === "by others")
     return {
       holders: [],
       candidates: tasks,
+      ...open,
       evidence: unknown(
         `the only guard of this lock in a suspended task (${local}) may be a leftover: a running task or thread refers to the lock too`,
       ),
@@ -371,7 +375,8 @@ export function withHolders(
   return rewrite(facts.tree);
 }
 
-function waitWith(context: ChainContext, wait: Wait, locks: ReadonlyMap<Address, Lock>): Wait {
+/** The wait with who has the lock, as surely as that is known. */
+export function waitWith(context: Pick<ChainContext, "owners">, wait: Wait, locks: ReadonlyMap<Address, Lock>): Wait {
   if (!isLockKind(wait.kind)) return wait;
   const address = lockAddress(context, wait);
   const lock = address === undefined ? undefined : locks.get(address);
@@ -380,10 +385,10 @@ function waitWith(context: ChainContext, wait: Wait, locks: ReadonlyMap<Address,
   // Two tasks may be waiting for each other's turn only: a waiter is not its own holder.
   const text =
     result.candidates.length > 0
-      ? `${wait.text}, held by task ${result.candidates.slice(0, 4).join(" or ")}`
+      ? `${wait.text}, ${result.isOpen === true ? "perhaps " : ""}held by task ${result.candidates.slice(0, 4).join(" or ")}`
       : wait.text;
   const base = { ...wait, resource: address, text };
-  return result.holders.length === 0 ? base : { ...base, holders: result.holders };
+  return result.holders.length === 0 ? base : { ...base, holders: result.holders, holdersEvidence: result.evidence };
 }
 
 function holdWith(context: ChainContext, task: Task, hold: Hold, locks: ReadonlyMap<Address, Lock>): Hold | undefined {

@@ -126,8 +126,11 @@ const bodyLines = (node: AwaitAnswer): string | undefined =>
     ? undefined
     : `${shortPlace({ file: node.file, line: node.lines[0] })}-${String(node.lines[1])} (line not known)`;
 
-const waitWords = (wait: NonNullable<AwaitAnswer["waitsFor"]>): string =>
-  `waits for ${wait.text}${wait.holders === undefined || wait.holders.length === 0 ? "" : `, held by ${wait.holders.map((holder) => `task ${holder}`).join(", ")}`}`;
+function waitWords({ text, holders = [], holdersEvidence }: NonNullable<AwaitAnswer["waitsFor"]>): string {
+  if (holders.length === 0) return `waits for ${text}`;
+  const perhaps = holdersEvidence?.grade === "verified" ? "" : "perhaps ";
+  return `waits for ${text}, ${perhaps}held by ${holders.map((holder) => `task ${holder}`).join(", ")}`;
+}
 
 function awaitIcon(node: AwaitAnswer): vscode.ThemeIcon {
   if (node.finished === true) return icon("pass", "disabledForeground");

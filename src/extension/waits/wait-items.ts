@@ -98,11 +98,15 @@ export function resourceWords(row: WaitRow): string {
 function holdersWords(row: WaitRow, first: HolderAnswer): string {
   if (row.kind === "set of tasks") return `${String(row.holderCount)} ${row.holderCount === 1 ? "task" : "tasks"}`;
   const words = roleWords[first.role];
-  if (row.holderCount === 1) return `${words} ${taskWord(first.task)} (${placeWords(first.at, first.future)})`;
-  const shown = row.holders.map((holder) => holder.task);
-  const last = row.holderCount > shown.length ? ` and ${String(row.holderCount - shown.length)} more` : "";
+  // A task that keeps an end in two locals is one task.
+  const shown = [...new Set(row.holders.map((holder) => holder.task))];
+  const more = row.holderCount - row.holders.length;
+  const sure = first.role === "may hold" ? "" : leastSure(row.holders);
+  if (shown.length === 1 && more === 0)
+    return `${words} ${taskWord(first.task)} (${placeWords(first.at, first.future)})${sure}`;
+  const last = more > 0 ? ` and ${String(more)} more` : "";
   const join = first.role === "may hold" && last === "" ? " or " : ", ";
-  return `${words} tasks ${shown.join(join)}${last}`;
+  return `${words} tasks ${shown.join(join)}${last}${sure}`;
 }
 
 function resourceTooltip(row: WaitRow): vscode.MarkdownString {
@@ -149,7 +153,14 @@ export function waiterItem(resource: string, waiter: WaiterAnswer): vscode.TreeI
   return personItem(item, waiter);
 }
 
-const gradeWords = ({ grade }: EvidenceAnswer): string => (grade === "inferred" ? " (inferred)" : "");
+const gradeWords = ({ grade }: EvidenceAnswer): string =>
+  grade === "inferred" ? " (inferred)" : grade === "unknown" ? " (not certain)" : "";
+
+/** The mark of the one that is least sure. */
+function leastSure(holders: readonly HolderAnswer[]): string {
+  const marks = holders.map((holder) => gradeWords(holder.evidence));
+  return marks.find((mark) => mark.includes("not certain")) ?? marks.find((mark) => mark !== "") ?? "";
+}
 
 function personItem(item: vscode.TreeItem, person: HolderAnswer | WaiterAnswer): vscode.TreeItem {
   const { at } = person;
