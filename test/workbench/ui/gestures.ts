@@ -49,6 +49,11 @@ export async function unfold(tree: Locator, text: string): Promise<void> {
 const firstOfDepth = (tree: Locator, depth: number): Locator =>
   tree.locator(`.monaco-list-row[aria-level="${depth.toString()}"]`).first();
 
+/** Waits for a tree's own rows: what it says while it has none cannot be unfolded. */
+export async function untilListed(tree: Locator): Promise<void> {
+  await tree.locator(".monaco-list-row[aria-expanded]").first().waitFor({ timeout: patience });
+}
+
 /** Unfolds the first row of a depth unless it is open. */
 export async function unfoldFirst(tree: Locator, depth: number): Promise<void> {
   const found = firstOfDepth(tree, depth);

@@ -47,6 +47,7 @@ async function main(): Promise<void> {
     await triage.locator("a.button", { hasText: "Debug" }).click();
     await person.untilStopped(page);
     const tasks = await person.view(page, "Async Tasks");
+    await person.untilListed(tasks);
     console.log((await person.rowTexts(tasks)).map((text) => `  ${text}`).join("\n"));
     await show("2-stopped");
 
