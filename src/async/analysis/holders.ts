@@ -97,6 +97,7 @@ export function* weighLocks(
   }
   for (const each of extra) note(waiters, each.wait, each);
   joinFutexes(context, waiters, candidates);
+  const isUnread = isAnyUnread(context, tasks);
   const locks = new Map<Address, Lock>();
   for (const address of new Set([...waiters.keys(), ...candidates.keys()])) {
     if (++steps % 64 === 0) yield weighing;
@@ -123,7 +124,7 @@ export function* weighLocks(
                 "probably: the only other thread with the lock's address on its live stack runs this task",
               ),
             }
-          : judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding)),
+          : judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding, isUnread)),
     });
   }
   return locks;
@@ -192,11 +193,31 @@ const isGranted = ({ wait }: Waiter): boolean =>
 
 const deadGuard = "a guard that was dropped or moved leaves its bytes: which of them is live is not recorded";
 
-/** Where code that runs refers to a lock. Who waits for a lock of threads does so while it sleeps, and a running task may be the one with the guard. */
-type Seen = "nowhere" | "by others" | "perhaps by the holder";
+/**
+ * Where code that runs refers to a lock; not everywhere: nowhere, but a future that waits could not be read. Who waits for a lock of threads does so
+ * while it sleeps, and a running task may be the one with the guard.
+ */
+type Seen = "nowhere" | "by others" | "perhaps by the holder" | "not everywhere";
 
-function seenRunning(context: ChainContext, address: Address, kind: WaitKind, candidates: readonly Candidate[]): Seen {
-  if (!isReferredByRunning(context, address)) return "nowhere";
+/** Whether a task waits whose chain could not be read: what it holds is in no local that anybody knows. */
+function isAnyUnread(context: ChainContext, tasks: readonly TaskFacts[]): boolean {
+  const read = new Set(tasks.map((facts) => facts.task.key));
+  return context.tasks.some(
+    ({ key, kind, state }) =>
+      (kind === "async" || kind === "block-on") &&
+      (state === "suspended" || state === "scheduled" || state === "unknown") &&
+      !read.has(key),
+  );
+}
+
+function seenRunning(
+  context: ChainContext,
+  address: Address,
+  kind: WaitKind,
+  candidates: readonly Candidate[],
+  isUnread: boolean,
+): Seen {
+  if (!isReferredByRunning(context, address)) return isUnread && !isSyncLockKind(kind) ? "not everywhere" : "nowhere";
   const isRunning = (key: TaskKey): boolean =>
     context.tasks.some((each) => each.key === key && (each.state === "running" || each.thread !== undefined));
   return isSyncLockKind(kind) || candidates.some((each) => isRunning(each.task))
@@ -257,7 +278,9 @@ function exclusive(candidates: readonly Candidate[], hidden: Seen): LockHolders 
       hidden === "nowhere"
         ? verified(`the lock is taken, and the only guard of it is in this task (${local})`)
         : inferred(
-            `the only guard of this lock that was found (${local}); a running task or thread refers to the lock too`,
+            hidden === "not everywhere"
+              ? `the only guard of this lock that was found (${local}); a future that could not be read may have another one`
+              : `the only guard of this lock that was found (${local}); a running task or thread refers to the lock too`,
           ),
   };
 }

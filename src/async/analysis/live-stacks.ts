@@ -12,7 +12,10 @@ interface Refers {
   readonly inFutures: ReadonlySet<number>;
 }
 
-/** The pointer-like words on the live part of the stack of each thread that runs a task or a closure, and in the task's future. Read once. */
+/**
+ * The pointer-like words on the live part of the stack of each thread that runs a task or a closure, or drives the root of a `block_on` whose
+ * place is not known, and in the futures that are being polled. Read once.
+ */
 function words(context: ChainContext): Refers {
   const known = perContext.get(context);
   if (known !== undefined) return known;
@@ -20,7 +23,8 @@ function words(context: ChainContext): Refers {
   const busy = new Set<number>();
   const inFutures = new Set<number>();
   for (const task of context.tasks) {
-    if (task.state !== "running" || task.kind === "worker") continue;
+    const isUnread = task.kind === "block-on" && task.future === undefined;
+    if ((task.state !== "running" && !isUnread) || task.kind === "worker") continue;
     if (task.thread !== undefined) busy.add(task.thread);
     if (task.future !== undefined) collect(context, task.future.address, sizeOf(task.future), inFutures);
   }
@@ -49,7 +53,10 @@ function collect(context: ChainContext, start: number, size: number, into: Set<n
   }
 }
 
-/** A poll or a closure that is on the way refers to the address: a guard that no debug information tells may be there. */
+/**
+ * A poll or a closure that is on the way, or the stack of a root that could not be read, refers to the address: a guard that no debug information
+ * tells may be there.
+ */
 export function isReferredByRunning(context: ChainContext, address: Address): boolean {
   const { onStack, inFutures } = words(context);
   if (inFutures.has(address)) return true;
