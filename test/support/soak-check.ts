@@ -125,7 +125,8 @@ export function checkSoak(
       (each) =>
         each.kind === "block-on" &&
         !matched.has(each) &&
-        each.thread === task.thread &&
+        // Its thread is written down at its first poll.
+        (each.thread === task.thread || task.phase === 1) &&
         plainName(innerName(each.future)) === nameOf(task.fn),
     );
   }
