@@ -5,9 +5,30 @@ import type { Place } from "../../rust/place";
 import type { Thread } from "../../snapshot/snapshot";
 import type { StaticVariable } from "../../symbols/module-symbols";
 import type { LoadedModule, Program } from "../../symbols/program";
+import { isKeyed, keyedValue } from "./keyed-thread-locals";
+
+/** A variable of which each thread may have a value: for its kind of place, or by a key of the operating system. */
+export const isThreadLocal = (variable: StaticVariable, typeName: string): boolean =>
+  variable.place.kind === "thread-local" || isKeyed(typeName);
+
+/** The thread's value of a `thread_local!` of the main executable; `undefined` where it has none, or its place cannot be known. */
+export function threadLocalOf(
+  program: Program,
+  module: LoadedModule,
+  variable: StaticVariable,
+  thread: Thread,
+): Place | undefined {
+  if (variable.place.kind === "static") {
+    if (variable.type === undefined) return undefined;
+    const storage = placeOf(program, module, variable.type, (variable.place.at + module.bias) as Address);
+    return isKeyed(typeOf(storage).name) ? keyedValue(storage, thread) : undefined;
+  }
+  const storage = threadLocalPlace(program, module, variable, thread);
+  return storage === undefined ? undefined : threadLocalValue(storage);
+}
 
 /** The thread's copy of a thread-local of the main executable; `undefined` where the place cannot be known. */
-export function threadLocalPlace(
+function threadLocalPlace(
   program: Program,
   module: LoadedModule,
   variable: StaticVariable,
@@ -71,7 +92,7 @@ function threadLocalsInMemory(
  * std 1.79+: `eager::Storage{state, val}` and `lazy::Storage{state: enum, ..}` (1.79: `value`); before: `fast_local::Key{inner{Option}}`.
  * A constant without destructor is stored bare.
  */
-export function threadLocalValue(storage: Place): Place | undefined {
+function threadLocalValue(storage: Place): Place | undefined {
   const name = typeOf(storage).name;
   if (name.includes("::eager::Storage<")) {
     const value = member(storage, "val");

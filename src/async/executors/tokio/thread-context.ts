@@ -14,7 +14,7 @@ import type { Place } from "../../../rust/place";
 import type { Thread } from "../../../snapshot/snapshot";
 import type { StaticVariable } from "../../../symbols/module-symbols";
 import type { LoadedModule, Program } from "../../../symbols/program";
-import { threadLocalPlace, threadLocalValue } from "../../threads/thread-locals";
+import { isThreadLocal, threadLocalOf } from "../../threads/thread-locals";
 import { schedulerKind, tokioPaths } from "./names";
 import type { SchedulerKind } from "./names";
 
@@ -45,8 +45,9 @@ export function contextVariables(modules: Iterable<LoadedModule>): readonly Cont
     if (!module.symbols.hasTypes) continue;
     const own: ContextVariable[] = [];
     for (const variable of module.symbols.variablesNamed(tokioPaths.context)) {
-      if (variable.place.kind !== "thread-local" || variable.type === undefined) continue;
+      if (variable.type === undefined) continue;
       const name = module.symbols.type(variable.type).name;
+      if (!isThreadLocal(variable, name)) continue;
       // Up to 1.21 a RefCell<Option<Handle>>, since then a struct Context; other thread-locals may have names below this path.
       if (/tokio::runtime::(?:context::Context|handle::Handle)/.test(name)) own.push({ module, variable });
     }
@@ -61,7 +62,7 @@ export function contextVariables(modules: Iterable<LoadedModule>): readonly Cont
  */
 function linkedOnes(variables: readonly ContextVariable[]): readonly ContextVariable[] {
   const offset = ({ variable }: ContextVariable): number =>
-    variable.place.kind === "thread-local" ? variable.place.offset : 0;
+    variable.place.kind === "thread-local" ? variable.place.offset : variable.place.at;
   const linked = variables.filter((each) => offset(each) !== 0);
   const kept = linked.length > 0 ? linked : variables;
   return kept.filter((each, index) => kept.findIndex((other) => offset(other) === offset(each)) === index);
@@ -72,8 +73,7 @@ export function readThreadContext(
   context: ContextVariable,
   thread: Thread,
 ): ThreadContext | undefined {
-  const storage = threadLocalPlace(program, context.module, context.variable, thread);
-  const value = storage === undefined ? undefined : threadLocalValue(storage);
+  const value = threadLocalOf(program, context.module, context.variable, thread);
   if (value === undefined) return undefined;
   const isStruct = member(value, "current_task_id") !== undefined || member(value, "runtime") !== undefined;
   return isStruct ? structContext(value, thread) : handleContext(value, thread);
