@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { pattern } from "../../../test/builders/byte-writer";
+import { ByteWriter, pattern } from "../../../test/builders/byte-writer";
 import { buildPe } from "../../../test/builders/pe";
 import { mutations } from "../../../test/fuzz/mutations";
 import { BufferSource } from "../../bytes/buffer-source";
@@ -49,6 +49,18 @@ describe("a PE image", () => {
     assert.deepEqual([...(pe?.sectionSource(".debug_info")?.read(0, 9) ?? [])], [...pattern(9)]);
   });
 
+  it("names the file with its debug information, in memory as well", () => {
+    const bytes = new ByteWriter().text("app.exe.debug").u8(0).padTo(4).u32(0xdeadbeef).done();
+    const linked = buildPe({ longSection: { name: ".gnu_debuglink", bytes } });
+    for (const layout of ["file", "memory"] as const)
+      assert.deepEqual(PeFile.open(new BufferSource("app.exe", linked[layout]), layout)?.debugLink, {
+        name: "app.exe.debug",
+        crc: 0xdeadbeef,
+      });
+    for (const layout of ["file", "memory"] as const)
+      assert.equal(PeFile.open(new BufferSource("app.exe", built[layout]), layout)?.debugLink, undefined);
+  });
+
   it("is not made of anything else", () => {
     assert.equal(PeFile.open(new BufferSource("text", Buffer.from("MZ, but only at the beginning"))), undefined);
     assert.equal(PeFile.open(new BufferSource("dos", pattern(400))), undefined);
@@ -60,6 +72,7 @@ describe("a PE image", () => {
         const pe = PeFile.open(new BufferSource("damaged", bytes), layout);
         if (pe === undefined) continue;
         assert.notEqual(pe.codeView, null);
+        assert.ok((pe.debugLink?.name.length ?? 0) < bytes.length);
         assert.ok(pe.exports.length < bytes.length);
         for (const section of pe.sections) pe.sectionSource(section.name)?.read(0, 1000);
       }

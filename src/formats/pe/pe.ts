@@ -23,6 +23,12 @@ export interface PeExport {
   readonly rva: number;
 }
 
+/** `.gnu_debuglink`: file name and CRC-32 of the whole file with the debug information. */
+export interface PeDebugLink {
+  readonly name: string;
+  readonly crc: number;
+}
+
 /** A stretch of the image. */
 export interface PeDirectory {
   readonly rva: number;
@@ -31,6 +37,7 @@ export interface PeDirectory {
 
 const directoryIndex = { exports: 0, exception: 3, debug: 6, tls: 9 } as const;
 const mostExports = 1 << 20;
+const longestDebugLink = 4096;
 const debugTypeCodeView = 2;
 
 /**
@@ -199,6 +206,25 @@ export class PeFile {
       const bytes = this.layout === "file" && offset > 0 ? this.source.read(offset, wanted) : this.readAt(rva, wanted);
       const record = parseCvRecord(bytes.slice());
       if (record !== undefined) return record;
+    }
+    return undefined;
+  }
+
+  /**
+   * `.gnu_debuglink`, as objcopy writes it for windows-gnu. Names of more than eight letters are in the file only: in memory it is the section
+   * with such a name whose contents have this form.
+   */
+  get debugLink(): PeDebugLink | undefined {
+    for (const section of this.sections) {
+      const isNamed = section.name === ".gnu_debuglink";
+      if (!isNamed && !(this.layout === "memory" && /^\/\d+$/.test(section.name))) continue;
+      const size = section.virtualSize > 0 ? section.virtualSize : section.rawSize;
+      if (size > longestDebugLink) continue;
+      const cursor = new Cursor(this.readAt(section.rva, size).slice());
+      const name = cursor.cstring();
+      cursor.align(4);
+      const crc = cursor.u32();
+      if (!cursor.failed && name !== "" && (isNamed || cursor.remaining === 0)) return { name, crc };
     }
     return undefined;
   }

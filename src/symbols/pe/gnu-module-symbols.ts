@@ -7,38 +7,47 @@ import type { Unwound } from "../module-symbols";
 import { unwindX64 } from "./unwind-x64";
 
 /** What a PE file gives to a reader of DWARF. Its COFF symbols are not read: DWARF names the same functions. */
-const asDebugImage = (image: PeFile): DebugImage => ({
+const asDebugImage = (image: PeFile, debug: PeFile | undefined): DebugImage => ({
   source: image.source,
   problems: image.problems,
   debugAltLink: undefined,
-  sectionSource: (name) => image.sectionSource(name),
+  sectionSource: (name) => (debug ?? image).sectionSource(name),
   symbols: () => undefined,
   tls: undefined,
   forEachRelative: () => undefined,
   close: () => {
     image.close();
+    debug?.close();
   },
 });
 
 /**
  * Symbols of a program for windows-gnu: DWARF in the sections of a PE, as MinGW's linker writes them. Link addresses are those it was linked
  * for, not RVAs. Stacks are unwound by .pdata like those of any other image.
+ * @param separate the file with the debug sections where that is another one; the image may then be that in memory.
  */
 export class GnuModuleSymbols extends ElfModuleSymbols {
-  constructor(readonly image: PeFile) {
-    super(asDebugImage(image), undefined);
+  /** The address that DWARF counts from; the header in memory tells where the image was loaded instead. */
+  readonly linkBase: number;
+
+  constructor(
+    readonly image: PeFile,
+    separate?: PeFile,
+  ) {
+    super(asDebugImage(image, separate), undefined);
+    this.linkBase = (separate ?? image).imageBase;
   }
 
   override get threadLocals():
     { readonly size: number; readonly align: number; readonly indexAt?: LinkAddress } | undefined {
-    const { tls, imageBase } = this.image;
+    const { tls } = this.image;
     return tls === undefined
       ? undefined
-      : { size: tls.size, align: 16, indexAt: (imageBase + tls.indexRva) as LinkAddress };
+      : { size: tls.size, align: 16, indexAt: (this.linkBase + tls.indexRva) as LinkAddress };
   }
 
   override unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined {
-    const { imageBase } = this.image;
-    return unwindX64(this.image, (pc - imageBase) as LinkAddress, bias + imageBase, registers, memory);
+    const { linkBase } = this;
+    return unwindX64(this.image, (pc - linkBase) as LinkAddress, bias + linkBase, registers, memory);
   }
 }

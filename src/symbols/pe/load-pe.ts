@@ -3,6 +3,7 @@ import type { PeFile } from "../../formats/pe/pe";
 import { peInMemory } from "../../snapshot/pe-image";
 import type { Memory, Module } from "../../snapshot/snapshot";
 import type { ModuleSymbols } from "../module-symbols";
+import { hasDwarf } from "./pe-finder";
 import type { PeFinder } from "./pe-finder";
 import { GnuModuleSymbols } from "./gnu-module-symbols";
 import { PeModuleSymbols } from "./pe-module-symbols";
@@ -20,20 +21,20 @@ export function loadPe(finder: PeFinder, module: Module, memory: Memory): Loaded
   const { image, pdb, problems } = finder.find(module);
   if (image !== undefined) addFileBacking(memory, image, module);
   const executable = image?.source.name;
-  const debug = pdb?.file.source.name;
-  if (image !== undefined && pdb === undefined && (image.sectionSource(".debug_info")?.size ?? 0) > 0)
-    return {
-      symbols: new GnuModuleSymbols(image),
-      bias: module.base - image.imageBase,
-      files: { executable: image.source.name },
-      problems,
-    };
-  return {
-    bias: module.base,
-    symbols: new PeModuleSymbols(image ?? peInMemory(memory, module.path, module.base, module.size), pdb),
+  const mapped = image ?? peInMemory(memory, module.path, module.base, module.size);
+  const isGnu = image !== undefined && hasDwarf(image);
+  const separate = pdb === undefined && !isGnu && mapped !== undefined ? finder.debugFile(module, mapped) : undefined;
+  problems.push(...(separate?.problems ?? []));
+  const debug = pdb?.file.source.name ?? separate?.file?.source.name;
+  const common = {
     files: { ...(executable === undefined ? {} : { executable }), ...(debug === undefined ? {} : { debug }) },
     problems,
   };
+  if (mapped !== undefined && pdb === undefined && (isGnu || separate?.file !== undefined)) {
+    const symbols = new GnuModuleSymbols(mapped, separate?.file);
+    return { symbols, bias: module.base - symbols.linkBase, ...common };
+  }
+  return { bias: module.base, symbols: new PeModuleSymbols(mapped, pdb), ...common };
 }
 
 /**

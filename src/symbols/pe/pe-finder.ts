@@ -4,6 +4,7 @@ import type { Problem } from "../../base/problem";
 import { FileSource } from "../../bytes/file-source";
 import { PeFile } from "../../formats/pe/pe";
 import type { Module } from "../../snapshot/snapshot";
+import { crc32OfFile } from "../crc32";
 import { Pdb } from "../pdb/pdb";
 import { PdbFile } from "../pdb/pdb-file";
 import type { SymbolOptions } from "../program";
@@ -43,8 +44,11 @@ const isFolder = (path: string): boolean => {
 export interface FoundPe {
   readonly image: PeFile | undefined;
   readonly pdb: Pdb | undefined;
-  readonly problems: readonly Problem[];
+  readonly problems: Problem[];
 }
+
+/** DWARF, with bytes of it in this very file. */
+export const hasDwarf = (image: PeFile): boolean => (image.sectionSource(".debug_info")?.size ?? 0) > 0;
 
 /**
  * Finds the PE and PDB files of Windows modules: in the symbol path (files, folders, and folders laid out as symbol stores), where the dump or
@@ -101,7 +105,8 @@ export class PeFinder {
   private pdb(module: Module, image: PeFile | undefined, problems: Problem[]): Pdb | undefined {
     const codeView = image?.codeView;
     const wanted = module.pdb ?? (codeView?.kind === "rsds" ? codeView : undefined);
-    if (wanted === undefined) return undefined;
+    // MinGW's linker writes a build id as such a record, without a name.
+    if (wanted === undefined || wanted.name === "") return undefined;
     const where = windowsBaseName(module.path);
     const name = windowsBaseName(wanted.name);
     const key = `${wanted.guid}${wanted.age.toString(16).toUpperCase()}`;
@@ -162,6 +167,55 @@ export class PeFinder {
         remedy: `Put ${name} beside the dump, or give a folder with it in the symbol path.`,
       });
     return undefined;
+  }
+
+  /**
+   * The file with the DWARF of a windows-gnu program that was stripped of it, by the name and CRC-32 in its `.gnu_debuglink`: in gdb's places,
+   * then in the symbol path. objcopy gives each file a time stamp of its own, so that nothing else tells which ones belong together.
+   */
+  debugFile(module: Module, image: PeFile): { readonly file?: PeFile; readonly problems: readonly Problem[] } {
+    const problems: Problem[] = [];
+    const link = image.debugLink;
+    if (link === undefined) return { problems };
+    const where = windowsBaseName(module.path);
+    const name = windowsBaseName(link.name);
+    const own = [image.source.name, module.path].filter(isAbsolute).map((each) => dirname(each));
+    const beside = [...own, dirname(this.dumpPath)];
+    const places = [
+      ...beside.flatMap((folder) => [join(folder, name), join(folder, ".debug", name)]),
+      ...this.searched(name, ""),
+    ];
+    for (const path of new Set(places)) {
+      const source = path === image.source.name ? undefined : openFile(path);
+      const file = source === undefined ? undefined : PeFile.open(source);
+      if (file === undefined || !hasDwarf(file)) {
+        source?.close();
+        continue;
+      }
+      const crc = crc32OfFile(file.source);
+      const fits = crc === link.crc;
+      if (fits || this.options.trustMismatchedSymbols) {
+        if (!fits) problems.push(trusted(where, path));
+        return { file, problems };
+      }
+      problems.push({
+        where,
+        what: `${path} belongs to another build (CRC-32 ${hex8(crc)}, the program's .gnu_debuglink wants ${hex8(link.crc)}).`,
+        effect: "Names, lines and values would be wrong, so it is not loaded.",
+        remedy: `Give a folder with the right ${name} in the symbol path, or set trustMismatchedSymbols.`,
+      });
+      file.close();
+    }
+    if (problems.length === 0 && (module.isMain || this.options.symbolPath.length > 0))
+      problems.push({
+        where,
+        what: `${name} (CRC-32 ${hex8(link.crc)}), which has its debug information, was not found.`,
+        effect: module.isMain
+          ? "Its functions have no names and its tasks cannot be read."
+          : "Its functions have no names.",
+        remedy: `Put ${name} beside the dump, or give a folder with it in the symbol path.`,
+      });
+    return { problems };
   }
 
   /** Places in the symbol path where a file of this name may be; `key` is its folder in a symbol store. */
