@@ -6,7 +6,8 @@ export function ascending(values: Float64Array | readonly number[]): Uint32Array
   let isSorted = true;
   let lowest = Infinity;
   let highest = -Infinity;
-  for (const value of values) {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] ?? 0;
     if (value < highest) isSorted = false;
     else highest = value;
     if (value < lowest) lowest = value;
@@ -22,4 +23,25 @@ export function ascending(values: Float64Array | readonly number[]): Uint32Array
   packed.sort();
   for (let index = 0; index < order.length; index++) order[index] = (packed[index] ?? 0) % scale;
   return order;
+}
+
+/** The values at these indexes. `TypedArray.from` would walk an iterator, which takes ten times as long. */
+export function gathered(values: Float64Array | readonly number[], indexes: Uint32Array): Float64Array {
+  const result = new Float64Array(indexes.length);
+  for (let place = 0; place < indexes.length; place++) result[place] = values[indexes[place] ?? 0] ?? 0;
+  return result;
+}
+
+/** `gathered` for numbers of 32 bits. */
+export function gatheredUint32(values: Uint32Array | readonly number[], indexes: Uint32Array): Uint32Array {
+  const result = new Uint32Array(indexes.length);
+  for (let place = 0; place < indexes.length; place++) result[place] = values[indexes[place] ?? 0] ?? 0;
+  return result;
+}
+
+/** `gathered` for signed numbers of 32 bits. */
+export function gatheredInt32(values: Int32Array | readonly number[], indexes: Uint32Array): Int32Array {
+  const result = new Int32Array(indexes.length);
+  for (let place = 0; place < indexes.length; place++) result[place] = values[indexes[place] ?? 0] ?? 0;
+  return result;
 }

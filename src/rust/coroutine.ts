@@ -2,7 +2,7 @@ import type { ModuleSymbols } from "../symbols/module-symbols";
 import type { EnumType, Member, SourcePosition, Type } from "../symbols/type-model";
 import { displayName } from "./names";
 import { activeVariantOf, isFailure, memberPlace, typeIn, typeOf } from "./place";
-import type { Failure, Place } from "./place";
+import type { ActiveVariant, Failure, Place } from "./place";
 import { baseName } from "./type-names";
 
 /** The member of a suspended state that holds the awaited future. */
@@ -130,19 +130,55 @@ export function coroutineAt(place: Place): CoroutineValue | Failure {
   if (!isCoroutineType(type)) return { problem: `${type.name} is no coroutine` };
   const active = activeVariantOf(place, type);
   if (isFailure(active)) return active;
-  const state = stateOf(type, active.index);
-  if (state === undefined) return { problem: `${type.name} has a state named ${active.variant.name}` };
-  const payload = typeIn(place, active.variant.type);
-  const members = payload.kind === "struct" ? payload.members : [];
-  const awaitee = members.find((each) => each.name === awaiteeName);
-  const body = bodyBounds(type);
+  const shape = shapeOf(place, type, active);
+  if (shape === undefined) return { problem: `${type.name} has a state named ${active.variant.name}` };
+  const { state, body, awaitee } = shape;
+  let saved: readonly SavedValue[] | undefined;
   return {
     type,
     state,
     ...(body === undefined ? {} : { body }),
     ...(awaitee === undefined ? {} : { awaitee: memberPlace(active.place, awaitee) }),
-    saved: savedValues(active.place, members, captureMembers(place, type)),
+    // Most of the coroutines of a dump are asked for nothing but what they await.
+    get saved(): readonly SavedValue[] {
+      return (saved ??= shape.saved.map(({ member, ...each }) => ({
+        ...each,
+        place: memberPlace(active.place, member),
+      })));
+    },
   };
+}
+
+/** What a state of a coroutine's type says about all values in that state. */
+interface StateShape {
+  readonly state: CoroutineState;
+  readonly body: BodyBounds | undefined;
+  readonly awaitee: Member | undefined;
+  readonly saved: readonly SavedMember[];
+}
+
+type SavedMember = Omit<SavedValue, "place"> & { readonly member: Member };
+
+const shapes = new WeakMap<EnumType, Map<number, StateShape | undefined>>();
+
+function shapeOf(place: Place, type: EnumType, active: ActiveVariant): StateShape | undefined {
+  let known = shapes.get(type);
+  if (known === undefined) shapes.set(type, (known = new Map<number, StateShape | undefined>()));
+  if (known.has(active.index)) return known.get(active.index);
+  const state = stateOf(type, active.index);
+  let shape: StateShape | undefined;
+  if (state !== undefined) {
+    const payload = typeIn(place, active.variant.type);
+    const members = payload.kind === "struct" ? payload.members : [];
+    shape = {
+      state,
+      body: bodyBounds(type),
+      awaitee: members.find((each) => each.name === awaiteeName),
+      saved: savedMembers(members, captureMembers(place, type)),
+    };
+  }
+  known.set(active.index, shape);
+  return shape;
 }
 
 /** What the coroutine captured when it was made: the members of its first state. */
@@ -156,13 +192,13 @@ function captureMembers(place: Place, type: EnumType): readonly Member[] {
 const temporaryPattern = /^__\d+$/;
 const rank = { local: 0, capture: 1, temporary: 2 } as const;
 
-function savedValues(payload: Place, members: readonly Member[], captures: readonly Member[]): readonly SavedValue[] {
+function savedMembers(members: readonly Member[], captures: readonly Member[]): readonly SavedMember[] {
   const keyOf = (each: Member): string => `${each.name}\0${String(each.offset)}`;
   const captureKeys = new Set(captures.map(keyOf));
   const captureNames = new Set(captures.map((each) => each.name));
   const seen = new Set<string>();
   const firstOf = new Map<string, number>();
-  const saved: SavedValue[] = [];
+  const saved: SavedMember[] = [];
   for (const each of members) {
     if (each.name === awaiteeName) continue;
     const key = keyOf(each);
@@ -179,7 +215,7 @@ function savedValues(payload: Place, members: readonly Member[], captures: reado
     if (earlier === undefined) firstOf.set(each.name, each.offset);
     saved.push({
       name: each.name,
-      place: memberPlace(payload, each),
+      member: each,
       kind,
       ...(each.declared === undefined ? {} : { declared: each.declared }),
       isMovedOut: kind === "capture" && earlier !== undefined,

@@ -191,16 +191,34 @@ export function unwrapOnce(place: Place): Place | undefined {
   return type.kind === "union" ? member(place, "value") : onlyField(place);
 }
 
-/** Looks through all transparent wrappers (Pin, ManuallyDrop, MaybeUninit, UnsafeCell, Cell, NonNull, Unique, CachePadded, ...). Follows no pointer. */
-export function peel(place: Place): Place {
-  let here = place;
-  for (let depth = 0; depth < maxNesting; depth++) {
-    const inner = unwrapOnce(here);
-    if (inner === undefined) return here;
-    here = inner;
-  }
-  return here;
+/** What lies inside of a value at a place that follows from its type alone: its type, and how far behind the value's start. */
+interface Inside {
+  readonly type: TypeRef;
+  readonly offset: number;
 }
+
+/** `step` followed to its end, remembered by type. */
+function toTheEnd(place: Place, known: WeakMap<Type, Inside>, step: (place: Place) => Place | undefined): Place {
+  const type = typeOf(place);
+  let inside = known.get(type);
+  if (inside === undefined) {
+    let here = place;
+    for (let depth = 0; depth < maxNesting; depth++) {
+      const inner = step(here);
+      if (inner === undefined) break;
+      here = inner;
+    }
+    known.set(type, (inside = { type: here.type, offset: here.address - place.address }));
+  }
+  return inside.type === place.type
+    ? place
+    : placeAt(place, inside.type, toAddressBrand(place.address + inside.offset));
+}
+
+const peeled = new WeakMap<Type, Inside>();
+
+/** Looks through all transparent wrappers (Pin, ManuallyDrop, MaybeUninit, UnsafeCell, Cell, NonNull, Unique, CachePadded, ...). Follows no pointer. */
+export const peel = (place: Place): Place => toTheEnd(place, peeled, unwrapOnce);
 
 /** The single member of non-zero size; `undefined` when there are several, or none. */
 export function onlyField(place: Place): Place | undefined {
@@ -213,17 +231,14 @@ export function onlyField(place: Place): Place | undefined {
   return only === undefined ? undefined : memberPlace(place, only);
 }
 
+const innermosts = new WeakMap<Type, Inside>();
+
 /** Looks through every struct with a single non-zero-sized field, whatever its name: atomics, newtypes, `NonZero`, `Cap`. */
-export function innermost(place: Place): Place {
-  let here = place;
-  for (let depth = 0; depth < maxNesting; depth++) {
-    const type = typeOf(here);
-    const inner = type.kind === "union" ? member(here, "value") : type.kind === "struct" ? onlyField(here) : undefined;
-    if (inner === undefined) return here;
-    here = inner;
-  }
-  return here;
-}
+export const innermost = (place: Place): Place =>
+  toTheEnd(place, innermosts, (here) => {
+    const { kind } = typeOf(here);
+    return kind === "union" ? member(here, "value") : kind === "struct" ? onlyField(here) : undefined;
+  });
 
 // --- numbers
 
@@ -478,24 +493,44 @@ export function activeVariant(place: Place): ActiveVariant | Failure {
 }
 
 export function activeVariantOf(place: Place, type: EnumType): ActiveVariant | Failure {
-  const choose = (index: number): ActiveVariant | Failure => {
-    const variant = type.variants[index];
-    if (variant === undefined) return { problem: `${type.name} has no variants` };
-    return { variant, index, place: placeAt(place, variant.type, toAddressBrand(place.address + variant.offset)) };
-  };
+  const index = activeIndexOf(place, type);
+  if (typeof index !== "number") return index;
+  const variant = type.variants[index];
+  if (variant === undefined) return { problem: `${type.name} has no variants` };
+  return { variant, index, place: placeAt(place, variant.type, toAddressBrand(place.address + variant.offset)) };
+}
+
+/** Which variant a small discriminant means, as it was found out. */
+const chosen = new WeakMap<EnumType, Map<number, number>>();
+const smallDiscriminants = 256n;
+
+function activeIndexOf(place: Place, type: EnumType): number | Failure {
   if (type.discriminant === undefined) {
-    return type.variants.length === 1 ? choose(0) : { problem: `debug info tells no discriminant of ${type.name}` };
+    return type.variants.length === 1 ? 0 : { problem: `debug info tells no discriminant of ${type.name}` };
   }
   const { offset, size } = type.discriminant;
-  const value = readUnsignedAt(memoryOf(place), toAddressBrand(place.address + offset), size);
+  const at = toAddressBrand(place.address + offset);
+  const value = size === 1 ? memoryOf(place).u8(at) : readUnsignedAt(memoryOf(place), at, size);
   if (value === undefined) return { problem: "the discriminant is not in the dump" };
+  if (value >= smallDiscriminants) {
+    const index = variantOf(type, BigInt(value));
+    return index >= 0 ? index : { problem: `discriminant ${String(value)} selects no variant of ${type.name}` };
+  }
+  let known = chosen.get(type);
+  if (known === undefined) chosen.set(type, (known = new Map<number, number>()));
+  let index = known.get(Number(value));
+  if (index === undefined) known.set(Number(value), (index = variantOf(type, BigInt(value))));
+  return index >= 0 ? index : { problem: `discriminant ${String(value)} selects no variant of ${type.name}` };
+}
+
+/** -1: none has that discriminant. */
+function variantOf(type: EnumType, value: bigint): number {
   let fallback = -1;
   for (const [index, variant] of type.variants.entries()) {
     if (variant.when === "default") fallback = index;
-    else if (inRange(value, variant.when)) return choose(index);
+    else if (inRange(value, variant.when)) return index;
   }
-  if (fallback >= 0) return choose(fallback);
-  return { problem: `discriminant ${String(value)} selects no variant of ${type.name}` };
+  return fallback;
 }
 
 /** Inclusive; a range whose low end is above its high end wraps around (niches do). */

@@ -51,7 +51,7 @@ class Buckets {
     const bits = Math.max(1, Math.min(20, Math.ceil(Math.log2(count + 1)) - 1));
     this.shift = 32 - bits;
     const starts = new Uint32Array((1 << bits) + 1);
-    for (const hash of hashes) starts[(hash >>> this.shift) + 1]!++;
+    for (let at = 0; at < count; at++) starts[(hashes[at]! >>> this.shift) + 1]!++;
     for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket]! += starts[bucket - 1]!;
     const next = starts.slice();
     this.starts = starts;

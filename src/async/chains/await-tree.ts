@@ -46,7 +46,8 @@ export const futureTree = (context: ChainContext, task: Task, future: Place): Aw
 
 class Walk {
   private nodes = 0;
-  private readonly onPath = new Set<string>();
+  /** Futures from the root to the one that is walked, wrappers too. */
+  private readonly onPath: Place[] = [];
   private readonly stale: boolean;
 
   constructor(
@@ -61,13 +62,11 @@ class Walk {
     let place = start;
     let pollCode = parent === undefined ? this.task.pollCode : undefined;
     let outer = parent;
-    const passed: string[] = [];
+    const outside = this.onPath.length;
     try {
       for (let hop = 0; hop < maxThrough; hop++) {
-        const key = `${place.module.index}:${place.type}@${place.address}`;
-        if (this.onPath.has(key)) return this.broken(place, "this future contains itself: the memory is damaged");
-        this.onPath.add(key);
-        passed.push(key);
+        if (this.isOnPath(place)) return this.broken(place, "this future contains itself: the memory is damaged");
+        this.onPath.push(place);
         const { type, path } = factsAt(this.context, place);
         const coroutine = isCoroutineType(type) ? coroutineAt(place) : undefined;
         if (coroutine !== undefined && isFailure(coroutine)) return this.broken(place, coroutine.problem);
@@ -98,8 +97,14 @@ class Walk {
       }
       return this.broken(place, "wrappers without an end: the memory is damaged");
     } finally {
-      for (const key of passed) this.onPath.delete(key);
+      this.onPath.length = outside;
     }
+  }
+
+  private isOnPath({ module, type, address }: Place): boolean {
+    for (const each of this.onPath)
+      if (each.address === address && each.type === type && each.module === module) return true;
+    return false;
   }
 
   private stepOf(frame: Frame): { readonly step: DecidedStep | undefined; readonly declined?: string } {

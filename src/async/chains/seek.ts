@@ -57,15 +57,15 @@ export function seekPlace(
 ): Place | undefined {
   const maxDepth = options.depth ?? 14;
   let budget = options.budget ?? 300;
-  const seen = new Set<string>();
+  const seen: Place[] = [];
   let level: Place[] = [start];
   for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
     const next: Place[] = [];
     for (const place of level) {
       if (budget-- <= 0) return undefined;
-      const key = `${place.type}@${place.address}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
+      // Few are seen, so that looking at each is faster than a set of keys.
+      if (seen.some((each) => each.address === place.address && each.type === place.type)) continue;
+      seen.push(place);
       if (accept(place)) return place;
       if (depth > 0 && options.stop?.(place) === true) continue;
       next.push(...inside(context, place, options));

@@ -2,7 +2,7 @@ import type { Address } from "../../base/brand";
 import type { Problem } from "../../base/problem";
 import type { Work } from "../../base/work";
 import type { Memory, MemoryRange } from "../../snapshot/snapshot";
-import { ascending } from "../../bytes/ascending";
+import { ascending, gathered, gatheredInt32 } from "../../bytes/ascending";
 import { FileSource } from "../../bytes/file-source";
 import { pieceBytes, WordSearch } from "../../bytes/word-search";
 import type { WordPieces } from "../../bytes/word-search";
@@ -172,8 +172,8 @@ class HitList {
     if (this.isSorted) return { addresses, targets };
     const order = ascending(addresses);
     return {
-      addresses: Float64Array.from(order, (index) => addresses[index] ?? 0),
-      targets: Int32Array.from(order, (index) => targets[index] ?? 0),
+      addresses: gathered(addresses, order),
+      targets: gatheredInt32(targets, order),
     };
   }
 }

@@ -1,5 +1,5 @@
 import type { LinkAddress } from "../../base/brand";
-import { ascending } from "../../bytes/ascending";
+import { ascending, gathered, gatheredUint32 } from "../../bytes/ascending";
 import type { ByteSource } from "../../bytes/byte-source";
 import { utf8 } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
@@ -265,10 +265,10 @@ export class ElfSymbols {
     const chosen = new Uint32Array(this.count);
     let count = 0;
     for (let index = 0; index < this.count; index++) if (this.isAddressable(index)) chosen[count++] = index;
-    const values = Float64Array.from(chosen.subarray(0, count), (index) => this.values[index] ?? 0);
+    const values = gathered(this.values, chosen.subarray(0, count));
     const order = ascending(values);
-    const indexes = Uint32Array.from(order, (place) => chosen[place] ?? 0);
-    const starts = Float64Array.from(order, (place) => values[place] ?? 0);
+    const indexes = gatheredUint32(chosen, order);
+    const starts = gathered(values, order);
     // The better one last among those with the same start, so that `find` meets it first.
     for (let first = 0; first < count;) {
       let end = first + 1;

@@ -1,4 +1,4 @@
-import { ascending } from "../../bytes/ascending";
+import { ascending, gathered, gatheredUint32 } from "../../bytes/ascending";
 import type { LineHeader } from "./line-program";
 
 /** Which code the sequences of a program are for, and where their opcodes are, counted from the program's start; ascending by `lows`. */
@@ -129,14 +129,14 @@ export function findSequences(header: LineHeader, bytes: Uint8Array): Sequences 
     if (!Number.isSafeInteger(address)) address = 0;
   }
   if (at > end) problem = "it is cut or damaged";
-  const order = ascending(Float64Array.from(lows));
-  const reach = Float64Array.from(order, (index) => highs[index] ?? 0);
+  const order = ascending(lows);
+  const reach = gathered(highs, order);
   for (let index = 1; index < reach.length; index++) reach[index] = Math.max(reach[index]!, reach[index - 1]!);
   return {
-    lows: Float64Array.from(order, (index) => lows[index] ?? 0),
+    lows: gathered(lows, order),
     reach,
-    starts: Uint32Array.from(order, (index) => starts[index] ?? 0),
-    ends: Uint32Array.from(order, (index) => ends[index] ?? 0),
+    starts: gatheredUint32(starts, order),
+    ends: gatheredUint32(ends, order),
     problem,
   };
 }

@@ -1,4 +1,4 @@
-import { ascending } from "../../bytes/ascending";
+import { ascending, gathered, gatheredInt32 } from "../../bytes/ascending";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import { at } from "./constants";
@@ -45,9 +45,9 @@ export class UnitMap {
     }
     this.untold = untold;
     const order = ascending(lows);
-    this.starts = Float64Array.from(order, (index) => lows[index] ?? 0);
-    this.ends = Float64Array.from(order, (index) => highs[index] ?? 0);
-    this.owners = Int32Array.from(order, (index) => owners[index] ?? 0);
+    this.starts = gathered(lows, order);
+    this.ends = gathered(highs, order);
+    this.owners = gatheredInt32(owners, order);
   }
 
   /** Units that claim the address, the closest claim first. Usually one. */

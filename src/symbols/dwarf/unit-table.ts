@@ -1,4 +1,4 @@
-import { ascending } from "../../bytes/ascending";
+import { ascending, gathered } from "../../bytes/ascending";
 import { Cursor } from "../../bytes/cursor";
 import type { Abbreviations } from "./abbreviations";
 import { formSize } from "./abbreviations";
@@ -29,6 +29,7 @@ export class UnitTable {
   /** Paths of entries that enclose others, as they are asked for. */
   readonly paths = new Map<number, string>();
   private argumentScans = 0;
+  private functionScans = 0;
   private typeArgumentOrder: { readonly targets: Float64Array; readonly entries: Uint32Array } | undefined;
 
   constructor(
@@ -53,7 +54,7 @@ export class UnitTable {
   private get ordered(): { readonly order: Uint32Array; readonly lows: Float64Array } {
     if (this.knownOrder === undefined) {
       const order = ascending(this.codeLows);
-      this.knownOrder = { order, lows: Float64Array.from(order, (index) => this.codeLows[index] ?? 0) };
+      this.knownOrder = { order, lows: gathered(this.codeLows, order) };
     }
     return this.knownOrder;
   }
@@ -95,6 +96,7 @@ export class UnitTable {
 
   /** The function with a code range around `address`: the innermost by start. */
   functionAt(address: number): { readonly entry: number; readonly low: number; readonly high: number } | undefined {
+    if (this.knownOrder === undefined && this.functionScans++ < scansBeforeOrder) return this.scanForFunction(address);
     const { order, lows } = this.ordered;
     let low = 0;
     let high = lows.length;
@@ -112,6 +114,16 @@ export class UnitTable {
     return undefined;
   }
 
+  private scanForFunction(
+    address: number,
+  ): { readonly entry: number; readonly low: number; readonly high: number } | undefined {
+    const { codeLows: lows, codeHighs: highs } = this;
+    let best = -1;
+    for (let index = 0; index < lows.length; index++)
+      if (lows[index]! <= address && address < highs[index]! && (best < 0 || lows[index]! >= lows[best]!)) best = index;
+    return best < 0 ? undefined : { entry: this.codeEntries[best] ?? 0, low: lows[best] ?? 0, high: highs[best] ?? 0 };
+  }
+
   /** The entry of each code range, in the order of the unit: an entry with several ranges comes several times in a row. */
   get functions(): Uint32Array {
     return this.codeEntries;
@@ -122,18 +134,21 @@ export class UnitTable {
     if (this.typeArgumentOrder === undefined) {
       const { argumentTargets: targets, argumentEntries } = this;
       if (this.argumentScans++ < scansBeforeOrder) {
-        for (let index = 0; index < targets.length; index++)
-          if (targets[index] === position) yield argumentEntries[index] ?? 0;
+        for (let index = targets.indexOf(position); index >= 0; index = targets.indexOf(position, index + 1))
+          yield argumentEntries[index] ?? 0;
         return;
       }
       // Packed into doubles, so that the native sort does it: position (32 bits), index (21 bits).
       const packed = new Float64Array(Math.min(targets.length, 2 ** 21));
       for (let index = 0; index < packed.length; index++) packed[index] = (targets[index] ?? 0) * 2 ** 21 + index;
       packed.sort();
-      this.typeArgumentOrder = {
-        targets: packed.map((value) => Math.floor(value / 2 ** 21)),
-        entries: Uint32Array.from(packed, (value) => this.argumentEntries[value % 2 ** 21] ?? 0),
-      };
+      const entries = new Uint32Array(packed.length);
+      for (let place = 0; place < packed.length; place++) {
+        const value = packed[place] ?? 0;
+        entries[place] = argumentEntries[value % 2 ** 21] ?? 0;
+        packed[place] = Math.floor(value / 2 ** 21);
+      }
+      this.typeArgumentOrder = { targets: packed, entries };
     }
     const { targets, entries } = this.typeArgumentOrder;
     let low = 0;
@@ -147,7 +162,7 @@ export class UnitTable {
   }
 }
 
-/** Putting the arguments of a big unit in order takes as long as so many looks at all of them. */
+/** Putting the arguments or functions of a big unit in order takes as long as so many looks at all of them. */
 const scansBeforeOrder = 20;
 
 /** What the pass does with a DIE. */
@@ -423,7 +438,7 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
     positions.take(),
     new Int32Array(parents.take().buffer),
     names.take(),
-    Uint8Array.from(kinds.take()),
+    new Uint8Array(kinds.take()),
     codeEntries.take(),
     codeLows.take(),
     codeHighs.take(),
