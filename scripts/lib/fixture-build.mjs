@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Advice, root, run, which } from "./process.mjs";
 
 export const programs = join(root, "test/fixtures/programs");
@@ -34,23 +34,24 @@ export function needLinux() {
 }
 
 /** A copy of the workspace with the lock file of one tokio. Cargo finds it changed only where it is. */
-function workspace(tokio) {
-  const folder = join(root, ".cache/fixtures-build", tokio ?? "newest");
+function workspace(tokio, inner) {
+  const folder = join(root, ".cache/fixtures-build", tokio ?? inner ?? "newest");
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) if (name !== "target") rmSync(join(folder, name), { recursive: true });
   cpSync(programs, folder, {
     recursive: true,
     preserveTimestamps: true,
-    filter: (path) => !path.startsWith(join(programs, "target")),
+    filter: (path) => basename(path) !== "target",
   });
   if (tokio !== undefined) copyFileSync(join(programs, `locks/tokio-${tokio}.lock`), join(folder, "Cargo.lock"));
   return folder;
 }
 
-async function cargo(folder, toolchain, args, rustflags) {
+async function cargo(folder, inner, toolchain, args, rustflags) {
+  const cwd = join(folder, inner ?? "");
   const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
   const registry = join(home, "registry/src");
-  await must("cargo", ["fetch", "--locked"], { cwd: folder, quiet: true });
+  await must("cargo", ["fetch", "--locked"], { cwd, quiet: true });
   const sources = readdirSync(registry).map((name) => `--remap-path-prefix=${join(registry, name)}=/crates`);
   // The folder is the prefix of the registry when CARGO_HOME is inside of it, so it comes first: the last match wins.
   const flags = [`--remap-path-prefix=${folder}=${builtAt}`, ...sources, ...rustflags];
@@ -58,7 +59,7 @@ async function cargo(folder, toolchain, args, rustflags) {
     "nice",
     ["-n", "12", "cargo", `+${toolchain}`, "build", "--locked", "--target-dir", join(folder, "target"), ...args],
     {
-      cwd: folder,
+      cwd,
       env: { CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f"), CARGO_INCREMENTAL: "0" },
     },
   );
@@ -68,17 +69,18 @@ async function cargo(folder, toolchain, args, rustflags) {
  * Builds the program of a set, or of a row of the matrix; `sources` is the workspace that was built. Cargo keeps what is built with other
  * flags or another profile beside it, so that each combination is built once.
  * @param {{ package: string, profile: string, tokio?: string, features?: readonly string[], dump?: string,
- *   rustflags?: readonly string[], config?: readonly string[], target?: string }} set
- *   config: `--config` lines, as `profile.release.lto="thin"`; target: another one than the compiler's own
+ *   rustflags?: readonly string[], config?: readonly string[], target?: string, workspace?: string }} set
+ *   config: `--config` lines, as `profile.release.lto="thin"`; target: another one than the compiler's own; workspace: the folder of a
+ *   program that has a workspace and a lock file of its own
  */
 export async function build(set, toolchain) {
-  const folder = workspace(set.tokio);
+  const folder = workspace(set.tokio, set.workspace);
   const target = join(folder, "target");
   const features = (set.features ?? []).flatMap((feature) => ["--features", feature]);
   const config = (set.config ?? []).flatMap((line) => ["--config", line]);
   const to = set.target === undefined ? [] : ["--target", set.target];
   const one = (name, profile, more) =>
-    cargo(folder, toolchain, ["--package", name, "--profile", profile, ...more], set.rustflags ?? []);
+    cargo(folder, set.workspace, toolchain, ["--package", name, "--profile", profile, ...more], set.rustflags ?? []);
   await one(set.package, set.profile, [...features, ...config, ...to]);
   if (set.dump === "monitor") await one("monitor", "release", []);
   return {
