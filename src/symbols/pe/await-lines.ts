@@ -7,6 +7,7 @@ import type { ModuleStream, Procedure } from "../pdb/module-symbols-stream";
 import { insideEnum, lastStep, rustName } from "../pdb/names";
 import type { Pdb } from "../pdb/pdb";
 import type { EnumType, SourcePosition, TypeRef } from "../type-model";
+import { dispatchOf, readsByte } from "./dispatch";
 import { decodeX86 } from "./x86-decode";
 
 /** How the line of an await was found in the code. */
@@ -31,6 +32,8 @@ const firstSuspended = 3;
 const largestFunction = 1 << 22;
 const mostBodies = 4;
 const mostModules = 4096;
+/** Instructions of an inlined body's first line that are looked at. */
+const mostStarts = 2000;
 const entrySizes: ReadonlyMap<number, number> = new Map([
   [4, 4],
   [5, 4],
@@ -44,6 +47,8 @@ interface Body {
   readonly tree: CodeTree;
   readonly node: CodeNode;
   readonly isInlined: boolean;
+  /** Of this very type, not of another instance of a generic function, whose layout may be another. */
+  readonly isExact: boolean;
 }
 
 /** Line of a row by file. */
@@ -62,6 +67,8 @@ export class AwaitLines {
   constructor(
     private readonly pdb: Pdb,
     private readonly code: (at: LinkAddress, length: number) => Uint8Array,
+    /** Whether the PDB's records of tables are believed. Without them the tables are found in the code. */
+    private readonly records = true,
   ) {}
 
   of(ref: TypeRef): RecoveredAwaits {
@@ -109,9 +116,10 @@ export class AwaitLines {
       if (procedure === undefined) continue;
       const lines = this.pdb.linesOf(stream);
       const tree = codeTree(stream, lines, procedure);
-      const body = { stream, lines, procedure, tree, node: tree.root, isInlined: false };
+      const isExact = reference.rawName === name;
+      const body = { stream, lines, procedure, tree, node: tree.root, isInlined: false, isExact };
       // The very instance first: others have the same lines, but may have been optimised otherwise.
-      if (reference.rawName === name) found.unshift(body);
+      if (isExact) found.unshift(body);
       else found.push(body);
     }
     return found.length > 0 ? found.slice(0, mostBodies) : firstOf(this.inlinedBodies(path), mostBodies);
@@ -138,7 +146,7 @@ export class AwaitLines {
           for (const node of nodesOf(tree.root)) {
             if (!ids.includes(node.inlinee)) continue;
             isHere = true;
-            yield { stream, lines, procedure, tree, node, isInlined: true };
+            yield { stream, lines, procedure, tree, node, isInlined: true, isExact: false };
           }
         }
       }
@@ -189,18 +197,21 @@ export class AwaitLines {
   /** Targets of the jump by state: code of the await's line, or in debug builds a jump there. */
   private byJumpTable(body: Body, type: EnumType, code: Uint8Array): ReadonlyMap<number, Found> {
     const found = new Map<number, Found>();
-    const { procedure, node, tree } = body;
+    const { node } = body;
     const first = node.rows[0];
-    const table = tree.switches.find((each) => {
-      const at = each.branch - procedure.low;
-      return each.count === type.variants.length && entrySizes.has(each.kind) && rowAt(node.rows, at) !== undefined;
-    });
-    if (table === undefined || first === undefined) return found;
-    const bytes = this.code(table.table, table.count * 4).slice();
-    if (bytes.length < table.count * 4) return found;
-    const view = new DataView(bytes.buffer);
-    for (let state = firstSuspended; state < table.count; state++) {
-      let at = table.base + view.getInt32(state * 4, true) - procedure.low;
+    if (first === undefined) return found;
+    const targets = this.targets(body, type, code);
+    const uses = new Map<number, number>();
+    for (let state = 0; state < targets.length; state++) {
+      // Returned and Panicked are often what is left for any other number.
+      if (state > 0 && state < firstSuspended) continue;
+      const target = targets[state] ?? -1;
+      uses.set(target, (uses.get(target) ?? 0) + 1);
+    }
+    for (let state = firstSuspended; state < targets.length; state++) {
+      let at = targets[state] ?? -1;
+      // Code that several states share is not that of one await.
+      if ((uses.get(at) ?? 0) > 1) continue;
       for (let steps = 0; steps < 12 && at >= 0 && at < code.length; steps++) {
         const row = rowAt(node.rows, at);
         if (row !== undefined && row.line > 0 && row.line !== first.line) {
@@ -213,6 +224,66 @@ export class AwaitLines {
       }
     }
     return found;
+  }
+
+  /** Where the code goes by state, as offsets in it: as its first instructions do, else by the PDB's record of the table. */
+  private targets(body: Body, type: EnumType, code: Uint8Array): ArrayLike<number> {
+    const { procedure, node, tree } = body;
+    const states = type.variants.length;
+    const stateOffset = type.discriminant?.offset;
+    const entry = (rva: number): number | undefined => {
+      const bytes = this.code(rva as LinkAddress, 4);
+      return bytes.length < 4 ? undefined : new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0, true);
+    };
+    const input = { code, base: procedure.low, states, entry };
+    if (body.isExact && stateOffset !== undefined) {
+      const followed = dispatchOf({ ...input, start: 0, stateOffset });
+      if (followed !== undefined) return followed.targets;
+    }
+    const first = node.rows[0];
+    const isFirstLine = (at: number): boolean => rowAt(node.rows, at)?.line === first?.line;
+    const table = this.records
+      ? tree.switches.find(
+          (each) => each.count === states && entrySizes.has(each.kind) && isFirstLine(each.branch - procedure.low),
+        )
+      : undefined;
+    if (table !== undefined) {
+      const bytes = this.code(table.table, table.count * 4).slice();
+      const view = new DataView(bytes.buffer);
+      return Array.from({ length: Math.floor(bytes.length / 4) }, (_, state) =>
+        Math.max(-1, table.base + view.getInt32(state * 4, true) - procedure.low),
+      );
+    }
+    return body.isExact ? [] : this.inlinedTargets(input, node);
+  }
+
+  /** Of code that was inlined: the one place on its first line where a byte is read and all of the states lead elsewhere. */
+  private inlinedTargets(
+    input: {
+      readonly code: Uint8Array;
+      readonly base: number;
+      readonly states: number;
+      readonly entry: (rva: number) => number | undefined;
+    },
+    node: CodeNode,
+  ): ArrayLike<number> {
+    const line = node.rows[0]?.line;
+    const found: Int32Array[] = [];
+    let left = mostStarts;
+    for (const row of node.rows) {
+      if (row.line !== line) continue;
+      for (let at = row.low; at < row.high && left > 0; left--) {
+        const { length } = decodeX86(input.code, at);
+        if (length === 0) break;
+        if (readsByte(input.code, at)) {
+          const targets = dispatchOf({ ...input, start: at, stateOffset: undefined })?.targets;
+          if (targets?.every((target) => target >= 0) === true && new Set(targets).size > 2) found.push(targets);
+        }
+        at += length;
+      }
+    }
+    const [only] = found;
+    return only !== undefined && found.length === 1 ? only : [];
   }
 
   /**

@@ -88,17 +88,51 @@ export interface Instruction {
   readonly kind: "other" | "store byte" | "call" | "jump" | "branch" | "jump away" | "return";
   /** store byte: the value. call, jump, branch: distance from the end of the instruction. */
   readonly value: number;
-  /** store byte: the displacement of the memory operand; its base register (0-15), -1 for none or rip. */
+  /** The displacement of the memory operand; its base register (0-15), -1 for none or rip. */
   readonly displacement: number;
   readonly base: number;
 }
+
+/** What else the bytes of an instruction say, for who follows what it computes. */
+export interface Operands {
+  /** The last byte of the opcode; its map: 1 one byte, 2 after 0f, 3 others, 4 by a VEX or EVEX prefix. */
+  opcode: number;
+  map: number;
+  hasModrm: boolean;
+  /** Field `reg` of the ModR/M byte with REX.R: a register, or a part of the opcode. */
+  reg: number;
+  /** The register that takes the place of the memory operand; -1 where there is one. */
+  rm: number;
+  isRip: boolean;
+  /** -1: none. */
+  index: number;
+  scale: number;
+  /** 2, 4 or 8 bytes; operations on bytes are told by the opcode. */
+  operandSize: number;
+  hasRex: boolean;
+  rexB: number;
+}
+
+export const newOperands = (): Operands => ({
+  opcode: 0,
+  map: 1,
+  hasModrm: false,
+  reg: 0,
+  rm: -1,
+  isRip: false,
+  index: -1,
+  scale: 1,
+  operandSize: 4,
+  hasRex: false,
+  rexB: 0,
+});
 
 const failed: Instruction = { length: 0, kind: "other", value: 0, displacement: 0, base: -1 };
 
 const signed8 = (value: number): number => (value << 24) >> 24;
 
-/** Decodes the instruction at `start`. */
-export function decodeX86(code: Uint8Array, start: number): Instruction {
+/** Decodes the instruction at `start`. `operands`, where given, is filled with the rest. */
+export function decodeX86(code: Uint8Array, start: number, operands?: Operands): Instruction {
   let at = start;
   const byte = (): number => code[at++] ?? -1;
   const word = (offset: number): number =>
@@ -133,6 +167,7 @@ export function decodeX86(code: Uint8Array, start: number): Instruction {
   }
   let form: Form | undefined;
   let map = 1;
+  let isVex = false;
   if (opcode === 0xc4 || opcode === 0xc5 || opcode === 0x62) {
     // VEX and EVEX: the map says how the rest is formed.
     let vexMap = 1;
@@ -146,6 +181,7 @@ export function decodeX86(code: Uint8Array, start: number): Instruction {
     }
     opcode = byte();
     map = 2;
+    isVex = true;
     form =
       vexMap === 3
         ? { modrm: true, immediate: imm8 }
@@ -171,18 +207,26 @@ export function decodeX86(code: Uint8Array, start: number): Instruction {
   let displacement = 0;
   let base = -1;
   let isMemory = false;
+  let isRip = false;
   let extension = 0;
+  let rmField = -1;
+  let index = -1;
+  let scale = 1;
   if (form.modrm) {
     const modrm = byte();
     const mode = modrm >> 6;
     const rm = modrm & 7;
     extension = (modrm >> 3) & 7;
     isMemory = mode !== 3;
+    if (!isMemory) rmField = rm | ((rex & 1) << 3);
     if (isMemory) {
       base = rm | ((rex & 1) << 3);
       if (rm === 4) {
         const sib = byte();
         base = (sib & 7) | ((rex & 1) << 3);
+        index = ((sib >> 3) & 7) | ((rex & 2) << 2);
+        if (index === 4) index = -1;
+        scale = 1 << (sib >> 6);
         if (mode === 0 && (sib & 7) === 5) {
           base = -1;
           displacement = word(at);
@@ -190,6 +234,7 @@ export function decodeX86(code: Uint8Array, start: number): Instruction {
         }
       } else if (mode === 0 && rm === 5) {
         base = -1;
+        isRip = true;
         displacement = word(at);
         at += 4;
       }
@@ -220,6 +265,7 @@ export function decodeX86(code: Uint8Array, start: number): Instruction {
       at += 2;
       break;
     case immV:
+      if ((rex & 8) === 0) value = operandSize === 2 ? word(at) & 0xffff : word(at);
       at += (rex & 8) !== 0 ? 8 : operandSize;
       break;
     case moffs:
@@ -231,6 +277,19 @@ export function decodeX86(code: Uint8Array, start: number): Instruction {
   }
   if (at > code.length) return failed;
   const length = at - start;
+  if (operands !== undefined) {
+    operands.opcode = opcode;
+    operands.map = isVex ? 4 : map;
+    operands.hasModrm = form.modrm;
+    operands.reg = extension | ((rex & 4) << 1);
+    operands.rm = rmField;
+    operands.isRip = isRip;
+    operands.index = index;
+    operands.scale = scale;
+    operands.operandSize = (rex & 8) !== 0 ? 8 : operandSize;
+    operands.hasRex = rex !== 0;
+    operands.rexB = rex & 1;
+  }
   const made = (kind: Instruction["kind"]): Instruction => ({ length, kind, value, displacement, base });
   if (map === 1) {
     if (opcode === 0xc6 && extension === 0 && isMemory) return { ...made("store byte"), value: value & 0xff };
