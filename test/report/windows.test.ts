@@ -1,8 +1,13 @@
 import { strict as assert } from "node:assert";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { openAutopsy } from "../../src/autopsy/open";
+import type { AutopsyOptions } from "../../src/autopsy/open";
 import { runNow } from "../../src/base/work";
 import { fixture } from "../support/fixtures";
 import type { Report } from "../../src/autopsy/answers";
+import { separateDebug } from "../support/separate-debug";
 import { compareWithTruth, markerLines, summary } from "../support/truth-check";
 import type { Comparison } from "../support/truth-check";
 
@@ -36,12 +41,12 @@ describe("the report of a Windows dump", function () {
   }
 
   /** The report of a dump of the program `crash`. */
-  async function crashed(name: string) {
-    const { dumpPath, programPath, truth, lineOf } = await fixture(name);
-    const opened = await openAutopsy(dumpPath, { program: programPath });
+  async function crashed(name: string, options: AutopsyOptions = {}) {
+    const { dumpPath, programPath, truth, lineOf, sourceDir } = await fixture(name);
+    const opened = await openAutopsy(dumpPath, { program: programPath, ...options });
     assert.ok(!("error" in opened));
     try {
-      return { report: runNow(opened.autopsy.report()), truth, lineOf };
+      return { report: runNow(opened.autopsy.report()), truth, lineOf, sourceDir };
     } finally {
       opened.autopsy.close();
     }
@@ -49,6 +54,7 @@ describe("the report of a Windows dump", function () {
 
   for (const { name, reason } of [
     { name: "crash-win", reason: "EXCEPTION_ACCESS_VIOLATION reading 0x134" },
+    { name: "crash-gnu", reason: "EXCEPTION_ACCESS_VIOLATION reading 0x134" },
     {
       name: "panic-win",
       reason: "STATUS_STACK_BUFFER_OVERRUN (the program aborted itself, as Rust does after a panic with panic=abort)",
@@ -71,7 +77,9 @@ describe("the report of a Windows dump", function () {
         [name === "panic-win" ? "panic" : "crash", [truth.crash.task], "verified"],
       );
       const place = first?.details?.[0]?.location;
-      assert.deepEqual([place?.file, place?.line], [`C:\\fixtures\\crash\\src\\${at.file}`, at.line]);
+      // cargo of Linux has put slashes into the paths of DWARF.
+      const file = place?.file.replaceAll("/", "\\");
+      assert.deepEqual([file, place?.line], [`C:\\fixtures\\crash\\src\\${at.file}`, at.line]);
       assert.match(first?.summary ?? "", name === "panic-win" ? /no price for item 77/ : /null pointer/);
     });
 
@@ -89,6 +97,40 @@ describe("the report of a Windows dump", function () {
       assert.match(waitTextOf(report, "crash::accept"), /TcpListener handle 0x[0-9a-f]+ \(File\)/);
     });
   }
+
+  for (const name of ["crash-win", "panic-win", "crash-gnu"]) {
+    it(`${name} tells what its threads are to the runtime`, async () => {
+      const { report, truth } = await crashed(name);
+      const roles = report.threads.map((each) => `${each.name ?? ""}: ${each.role ?? ""}`).sort();
+      const [idle = "", crash = ""] = roles.filter((each) => each.startsWith("crash-worker"));
+      assert.match(crash, new RegExp(`: polls task ${truth.crash?.task ?? ""}, worker [01] of tokio-1`), roles.join());
+      assert.match(idle, /idle: parked in the (?:I\/O driver|pool), worker [01] of tokio-1/, roles.join());
+      assert.equal(roles.filter((each) => each.includes("waits in block_on of tokio-1")).length, 1, roles.join());
+    });
+  }
+
+  it("crash-gnu has the same report where its debug information is in a separate file, of which the CRC has to fit", async () => {
+    const { programPath } = await fixture("crash-gnu");
+    const folder = mkdtempSync(join(tmpdir(), "grace-gnu-"));
+    try {
+      separateDebug(programPath, "crash.exe", folder);
+      const program = join(folder, "crash.exe");
+      const whole = (await crashed("crash-gnu")).report;
+      const { report, truth, sourceDir } = await crashed("crash-gnu", { program });
+      assert.deepEqual([report.tasks, report.threads], [whole.tasks, whole.threads]);
+      const comparison = compareWithTruth(report, truth, markerLines(sourceDir));
+      assert.deepEqual([comparison.wrong, comparison.frames.right], [[], comparison.frames.expected]);
+      const module = report.modules.find((each) => each.path.endsWith("crash.exe"));
+      assert.deepEqual([module?.symbols, module?.symbolFile], ["dwarf", join(folder, "crash.exe.debug")]);
+
+      appendFileSync(join(folder, "crash.exe.debug"), "\0");
+      const other = (await crashed("crash-gnu", { program })).report;
+      assert.deepEqual(other.tasks, []);
+      assert.ok(other.problems.some(({ what }) => what.includes("crash.exe.debug belongs to another build")));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   it("with stacks only says so, and still tells the crash", async () => {
     const { report, truth, lineOf } = await crashed("crash-win-normal");
