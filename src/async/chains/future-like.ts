@@ -7,8 +7,14 @@ import type { ChainContext } from "./context";
 /** How deep types nest before the answer is given up (not remembered as "no"). */
 const maxDepth = 24;
 
-const pointsAtTraitObject = /(?:future::future::Future|stream::Stream|future::TryFuture|future::FutureObj)</;
-const futureObject = /dyn [^<>]*(?:future::Future|stream::Stream)/;
+/** The trait of the outermost `dyn`: a service that is called through a trait object names futures in its arguments, and is none. */
+const traitOfObject = /^[^<(]*<?\(?dyn (?:for<[^>]*> )?([\w:]+)/;
+const futureTrait = /(?:^|::)(?:Future|TryFuture|FusedFuture|Stream|TryStream|FusedStream)$/;
+/** "core::future::future::Future" of `Pin<Box<dyn Future<Output=()> + Send>>`; `undefined`: no pointer to a trait object. */
+export const objectTrait = (name: string): string | undefined =>
+  traitOfObject.exec(name.replace(/^(?:[&*](?:mut |const )?|core::pin::Pin<)+/, ""))?.[1];
+
+const isFutureObject = (name: string): boolean => futureTrait.test(objectTrait(name) ?? "");
 
 /** Never hold a future that this value drives: counts, wakers, handles of runtimes, weak references, std's own machinery. */
 const never =
@@ -103,11 +109,10 @@ export function isTraitObjectPointer(module: LoadedModule, type: Type): boolean 
   if (type.kind !== "struct" || type.members.length !== 2) return false;
   const pointer = type.members.find((each) => each.name === "pointer");
   if (pointer === undefined || !type.members.some((each) => each.name === "vtable")) return false;
-  if (pointsAtTraitObject.test(type.name) || futureObject.test(type.name))
-    return !type.name.startsWith("alloc::sync::");
+  if (isFutureObject(type.name)) return !type.name.startsWith("alloc::sync::");
   const target = module.symbols.type(pointer.type);
   return target.kind === "pointer" && target.target !== undefined
-    ? pointsAtTraitObject.test(module.symbols.type(target.target).name)
+    ? isFutureObject(module.symbols.type(target.target).name)
     : false;
 }
 

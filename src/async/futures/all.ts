@@ -1,5 +1,8 @@
 import { futuresChannels } from "../waits/futures/channels";
 import { futuresLocks } from "../waits/futures/locks";
+import { flumeChannels } from "../waits/net/flume";
+import { h2Streams } from "../waits/net/h2";
+import { hyperBodies } from "../waits/net/hyper";
 import { tokioChannels } from "../waits/tokio/channel";
 import { tokioIo } from "../waits/tokio/io";
 import { tokioNotify } from "../waits/tokio/notify";
@@ -29,5 +32,8 @@ export function allFutures(): FutureTable {
     ...tokioIo,
     ...futuresChannels,
     ...futuresLocks,
+    ...flumeChannels,
+    ...h2Streams,
+    ...hyperBodies,
   ]);
 }

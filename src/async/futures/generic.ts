@@ -1,9 +1,10 @@
 import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
-import { inferred, unknown } from "../../base/evidence";
+import { inferred, unknown, verified } from "../../base/evidence";
 import { displayName, shortenType } from "../../rust/names";
 import {
   activeVariantOf,
+  asOption,
   dynTarget,
   isFailure,
   memberPlace,
@@ -17,12 +18,15 @@ import {
 import type { Place } from "../../rust/place";
 import { elementAt, trySlice } from "../../rust/sequence";
 import { baseName } from "../../rust/type-names";
-import { factsAt, pathAt } from "../chains/context";
+import { factsAt } from "../chains/context";
 import type { ChainContext } from "../chains/context";
 import { isFutureLike, isTraitObjectPointer } from "../chains/future-like";
-import { seekPlace } from "../chains/seek";
+import { isLibraryCode } from "../chains/type-path";
 import type { Wait } from "../model";
 import type { Branch, DecidedStep, Reading } from "./entry";
+import { keptWaker } from "./kept-waker";
+import { libraryTypeName } from "./library-names";
+import { sourceBranches } from "./sources";
 
 const maxElements = 1000;
 
@@ -59,15 +63,43 @@ export function genericStep(reading: Reading): DecidedStep {
     const futures = futureFields(context, place);
     const only = futures[0];
     if (only !== undefined && futures.length === 1 && onlySized(place)) return { kind: "through", to: only.future };
-    if (futures.length > 0) {
-      return {
-        kind: "node",
-        branches: labelled(futures),
-        evidence: inferred(`a type that Grace does not know; walked into the fields that hold futures`),
-      };
-    }
+    const branches = polledFields(reading, place);
+    if (branches.length > 0) return handWritten(reading, branches);
   }
   return leaf(reading);
+}
+
+/** A node of a type that no table knows: what its `poll` does with the fields is not known, that they lie in it is. */
+function handWritten(reading: Reading, branches: readonly Branch[], variant?: string): DecidedStep {
+  const name = nodeName(reading, variant);
+  const state = variant === undefined ? {} : { state: variant };
+  const only = branches[0];
+  // A source is proven by the waker that it keeps, and there is nothing below it.
+  if (only?.wait !== undefined && branches.length === 1) return { kind: "leaf", ...name, ...state, wait: only.wait };
+  const isProven = branches.every((each) => each.future === undefined);
+  return {
+    kind: "node",
+    ...name,
+    ...state,
+    branches: branches.length === 1 ? branches : branches.map(numbered),
+    evidence: isProven
+      ? verified("this task's waker is kept by each of them")
+      : inferred("a type that Grace does not know; walked into the fields that hold futures"),
+  };
+}
+
+const numbered = (branch: Branch, index: number, all: readonly Branch[]): Branch => ({
+  ...branch,
+  label: `${index + 1} of ${all.length}`,
+});
+
+/** A library's type by its crate, the modules that tell it from others, and its variant; the program's own have their usual names. */
+function nodeName({ context, frame }: Reading, variant: string | undefined): { readonly name?: string } {
+  const { path } = factsAt(context, frame.place);
+  const isLibrary = path.kind === "type" && isLibraryCode(path.crate, undefined);
+  const name = isLibrary ? libraryTypeName(path.path) : shortenType(frame.type.name);
+  if (variant !== undefined) return { name: `${name}::${variant}` };
+  return isLibrary ? { name } : {};
 }
 
 /** The first method of a trait object's vtable, after drop, size and align: `poll` or `poll_next`. */
@@ -99,6 +131,58 @@ export function futureFields(context: ChainContext, place: Place): FutureField[]
   return found;
 }
 
+/**
+ * What a hand-written future may poll: fields that hold futures, and in the others the sources where this task's waker is registered. An Option
+ * that is None, a set without futures and what else has nothing to poll are left out.
+ */
+function polledFields(reading: Reading, place: Place): Branch[] {
+  const { context } = reading;
+  const found: Branch[] = [];
+  for (const each of membersOf(place)) {
+    const at = memberPlace(place, each);
+    if (isFutureLike(context, place.module, each.type)) {
+      if (!isIdle(reading, at)) found.push({ future: at });
+    } else {
+      for (const source of sourceBranches(reading, at))
+        if (!found.some((other) => other.wait?.resource !== undefined && other.wait.resource === source.wait?.resource))
+          found.push(source);
+    }
+  }
+  return found;
+}
+
+/** Holds no future at present: a `None`, however it is pinned and boxed, or a value of which all that could hold one is such. */
+function isIdle(reading: Reading, start: Place, depth = 0): boolean {
+  const { context } = reading;
+  let here = start;
+  for (let hop = 0; hop < maxWrappers; hop++) {
+    const { type, entry } = factsAt(context, here);
+    if (entry !== undefined) return false;
+    if (type.kind === "enum") {
+      const option = asOption(here);
+      return !isFailure(option) && option.kind === "none";
+    }
+    const target = type.kind === "pointer" ? tryDeref(here) : unwrapOnce(here);
+    if (target !== undefined) {
+      if (isFailure(target)) return false;
+      here = target;
+      continue;
+    }
+    if (type.kind !== "struct" || depth >= maxIdle || type.members.some((each) => each.name === "vtable")) return false;
+    const futures = futureFields(context, here);
+    return (
+      futures.length > 0 &&
+      futures.every(({ future }) => isIdle(reading, future, depth + 1)) &&
+      polledFields(reading, here).length === 0 &&
+      keptWaker(reading, here) === undefined
+    );
+  }
+  return false;
+}
+
+const maxWrappers = 4;
+const maxIdle = 4;
+
 export const labelled = (fields: readonly { readonly future: Place }[]): Branch[] =>
   fields.length === 1
     ? fields.map(({ future }) => ({ future }))
@@ -121,54 +205,53 @@ const doneVariant =
   /^(?:Done|Gone|Complete|Completed|Empty|None|Output|Finished|Ready|Returned|Taken|Terminated|Consumed)$/;
 
 function enumStep(reading: Reading): DecidedStep {
-  const { context, frame } = reading;
-  const { place, type } = frame;
+  const { place, type } = reading.frame;
   if (type.kind !== "enum") return leaf(reading);
   const active = activeVariantOf(place, type);
   if (isFailure(active)) return leaf(reading, active.problem);
   const { name } = active.variant;
-  const futures = futureFields(context, active.place);
-  const only = futures[0];
+  const branches = polledFields(reading, active.place);
+  const only = branches[0];
   if (only === undefined) {
     if (doneVariant.test(name)) return { kind: "node", state: name, branches: [], finished: true };
     return leaf(reading, undefined, name);
   }
-  if (futures.length === 1) {
-    // The wrapper says nothing but which of its states it is in.
-    return isPlainChoice(type.name)
-      ? { kind: "through", to: only.future }
-      : { kind: "node", state: name, branches: [{ future: only.future }] };
-  }
-  return { kind: "node", state: name, branches: labelled(futures) };
+  // The wrapper says nothing but which of its states it is in.
+  if (branches.length === 1 && only.future !== undefined && isPlainChoice(type.name))
+    return { kind: "through", to: only.future };
+  return handWritten(reading, branches, name);
 }
 
 const isPlainChoice = (name: string): boolean =>
   /(?:^core::option::Option|::Either|::MaybeDone|::TryMaybeDone|::EitherFuture)$/.test(baseName(name));
 
-/** A future that nothing is known about: its type, what it points at, and whether it keeps the task's waker. */
+/** A future that nothing is known about: who keeps the task's waker, or its type and what it points at. */
 function leaf(reading: Reading, why?: string, variant?: string): DecidedStep {
-  const { context, frame, task } = reading;
+  const { frame, context } = reading;
   const { place, type } = frame;
+  const keeper = keptWaker(reading, place);
   const described = describeLeaf(context, place);
-  const keeps = seekPlace(
-    context,
-    place,
-    (each) => pathAt(context, each) === "core::task::wake::Waker" && context.taskOfWaker(each)?.key === task.key,
-    { depth: 8, budget: 120 },
-  );
-  const words = [
-    factsAt(context, place).path.kind === "type" ? shortenType(type.name) : displayName(type.name),
-    variant === undefined ? "" : `::${variant}`,
-    described.text === "" ? "" : ` {${described.text}}`,
-    keeps === undefined ? "" : `; its waker is kept at ${hex(keeps.address)}`,
-  ];
+  const typeText = factsAt(context, place).path.kind === "type" ? shortenType(type.name) : displayName(type.name);
+  const fields = described.text === "" ? "" : ` {${described.text}}`;
+  const state = variant === undefined ? "" : `::${variant}`;
+  const resource = keeper?.object ?? described.target;
   const wait: Wait = {
     kind: "unknown",
-    text: words.join(""),
-    ...(described.target === undefined ? {} : { resource: described.target }),
-    evidence: why === undefined ? unknown("a future that Grace does not know; its fields are shown") : unknown(why),
+    text:
+      keeper === undefined
+        ? `${typeText}${state}${fields}`
+        : `\`${keeper.field}\` of ${keeper.type}, which keeps its waker at ${hex(keeper.at)}`,
+    ...(resource === undefined ? {} : { resource }),
+    evidence:
+      why !== undefined
+        ? unknown(why)
+        : unknown(
+            keeper === undefined
+              ? "a future that Grace does not know; its fields are shown"
+              : `what uses the waker in the field ${keeper.field} of ${keeper.type} is not known to Grace`,
+          ),
   };
-  return { kind: "leaf", wait, ...(variant === undefined ? {} : { state: variant }) };
+  return { kind: "leaf", ...nodeName(reading, variant), wait, ...(variant === undefined ? {} : { state: variant }) };
 }
 
 const maxFields = 6;

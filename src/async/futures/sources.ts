@@ -1,11 +1,32 @@
-import type { Place } from "../../rust/place";
 import { isCoroutineType } from "../../rust/coroutine";
-import { typeOf } from "../../rust/place";
+import type { Place } from "../../rust/place";
 import { factsAt } from "../chains/context";
+import type { ChainContext, TypeFacts } from "../chains/context";
+import { reaches } from "../chains/reaches";
+import type { ReachQuestion } from "../chains/reaches";
 import { seekPlace } from "../chains/seek";
-import type { Branch, Reading } from "./entry";
+import type { Branch, FutureEntry, Reading } from "./entry";
 
 const maxSources = 8;
+
+const sourceEntry = (context: ChainContext, { path }: TypeFacts): FutureEntry | undefined =>
+  path.kind === "type" ? context.table.find("source", path.path) : undefined;
+
+const questions = new WeakMap<ChainContext, ReachQuestion>();
+
+/** "Can a value of the type lead to a source?", futures being walked on their own. */
+function sourceQuestion(context: ChainContext): ReachQuestion {
+  let question = questions.get(context);
+  if (question === undefined) {
+    question = {
+      name: "source",
+      accept: (facts) => sourceEntry(context, facts) !== undefined,
+      stop: (facts) => facts.entry !== undefined || isCoroutineType(facts.type),
+    };
+    questions.set(context, question);
+  }
+  return question;
+}
 
 /**
  * What a hand-written future polls without holding a future: sockets, channel ends, timers reached through its fields, where this task's
@@ -13,28 +34,28 @@ const maxSources = 8;
  */
 export function sourceBranches(reading: Reading, start: Place): Branch[] {
   const { context } = reading;
+  const question = sourceQuestion(context);
+  if (!reaches(context, start.module, start.type, question)) return [];
   const found: Branch[] = [];
-  const isOther = (place: Place): boolean => {
-    const facts = factsAt(context, place);
-    return (
-      isCoroutineType(typeOf(place)) ||
-      (facts.entry !== undefined && context.table.find("source", facts.path.path) === undefined)
-    );
-  };
+  const isOther = (place: Place): boolean => !reaches(context, place.module, place.type, question);
   seekPlace(
     context,
     start,
     (place) => {
       const facts = factsAt(context, place);
-      if (facts.path.kind !== "type") return false;
-      const entry = context.table.find("source", facts.path.path);
+      const entry = sourceEntry(context, facts);
       if (entry === undefined) return false;
       const frame = { place, type: facts.type, path: facts.path, parent: reading.frame };
       const step = entry.read({ ...reading, frame });
-      if (step?.kind === "leaf") found.push({ wait: step.wait, name: step.name ?? "source" });
+      if (step?.kind === "leaf" && !found.some((each) => isSame(each, step.wait.resource, step.wait.kind)))
+        found.push({ wait: step.wait, name: step.name ?? "source" });
       return found.length >= maxSources;
     },
-    { stop: isOther, depth: 16, budget: 400 },
+    { stop: isOther, depth: 24, budget: 1000, dynamic: true },
   );
   return found;
 }
+
+/** Both halves of a socket lead to the same one. */
+const isSame = ({ wait }: Branch, resource: number | undefined, kind: string): boolean =>
+  wait !== undefined && resource !== undefined && wait.resource === resource && wait.kind === kind;

@@ -1,0 +1,90 @@
+import { isCoroutineType } from "../../rust/coroutine";
+import { baseName } from "../../rust/type-names";
+import type { LoadedModule } from "../../symbols/program";
+import type { Member, Type, TypeRef } from "../../symbols/type-model";
+import type { ChainContext, TypeFacts } from "./context";
+import { objectTrait } from "./future-like";
+
+/** A question about types, asked once per type: `name` keeps the answers apart. */
+export interface ReachQuestion {
+  readonly name: string;
+  readonly accept: (facts: TypeFacts) => boolean;
+  /** Types that are not looked into. */
+  readonly stop: (facts: TypeFacts) => boolean;
+}
+
+const maxDepth = 24;
+
+/** Neither sockets nor wakers of a task lie behind these: text, numbers, clocks, headers, the runtime itself, which is reachable from everything. */
+const dead =
+  /^(?:core::(?:marker|any|fmt|time|num|hash|panic|ops::range|str|ffi|iter)::|alloc::(?:string|sync::Weak|rc::Weak|collections::btree|task)|std::(?:thread|time|net|os|fs|path|ffi|process|hash|sys|collections|backtrace)::|hashbrown::|tokio::runtime::|tokio::loom::|tracing|bytes::|mio::|http::|indexmap::|log::)/;
+
+/** Traits of objects that no future polls. */
+const lifeless = /^(?:core::(?:any|error|fmt|ops::function)|std::error|tracing_core)::/;
+
+/**
+ * Whether a value of the type can lead to one of an accepted type: by value in any variant, through `Box`, references and `Arc`, and through any
+ * trait object. Lets a search leave out nearly all members. A "no" that was cut by the depth or by a cycle is not remembered.
+ */
+export const reaches = (context: ChainContext, module: LoadedModule, type: TypeRef, question: ReachQuestion): boolean =>
+  ask(context, module, type, question, 0, new Set()) === true;
+
+function ask(
+  context: ChainContext,
+  module: LoadedModule,
+  ref: TypeRef,
+  question: ReachQuestion,
+  depth: number,
+  open: Set<TypeRef>,
+): boolean | undefined {
+  const facts = context.factsOf(module, ref);
+  const known = facts.contains?.get(question.name);
+  if (known !== undefined) return known;
+  if (depth > maxDepth || open.has(ref)) return undefined;
+  let answer: boolean | undefined = false;
+  if (question.accept(facts)) answer = true;
+  else if (!question.stop(facts) && !isCoroutineType(facts.type)) {
+    open.add(ref);
+    for (const inner of ways(module, facts)) {
+      const found = inner === "any" ? true : ask(context, module, inner, question, depth + 1, open);
+      if (found === true) {
+        answer = true;
+        break;
+      }
+      if (found === undefined) answer = undefined;
+    }
+    open.delete(ref);
+  }
+  if (answer !== undefined) (facts.contains ??= new Map()).set(question.name, answer);
+  return answer;
+}
+
+/** The types that a value of this one leads to; "any": a trait object. */
+function ways(module: LoadedModule, { type, path }: TypeFacts): readonly (TypeRef | "any")[] {
+  if (type.size === 0 || dead.test(path.path)) return [];
+  switch (type.kind) {
+    case "struct":
+      if (isTraitObject(type)) return lifeless.test(objectTrait(type.name) ?? "") ? [] : ["any"];
+      if (/^alloc::(?:sync::Arc|rc::Rc)$/.test(baseName(type.name))) {
+        if (type.name.includes("<dyn ") || type.name.includes("<(dyn ")) return [];
+        return type.typeArguments.filter((each) => each.name === "T").map((each) => each.type);
+      }
+      return typesOf(type.members);
+    case "union":
+      return typesOf(type.members);
+    case "enum":
+      return type.variants.flatMap((variant) => {
+        const payload = module.symbols.type(variant.type);
+        return payload.kind === "struct" ? typesOf(payload.members) : [];
+      });
+    case "pointer":
+      return type.target === undefined || /^\*(?:const|mut) /.test(type.name) ? [] : [type.target];
+    default:
+      return [];
+  }
+}
+
+const isTraitObject = (type: Type & { kind: "struct" }): boolean =>
+  type.members.length === 2 && type.members.some((each) => each.name === "vtable");
+
+const typesOf = (members: readonly Member[]): readonly TypeRef[] => members.map((each) => each.type);
