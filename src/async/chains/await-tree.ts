@@ -49,6 +49,8 @@ class Walk {
   /** Futures from the root to the one that is walked, wrappers too. */
   private readonly onPath: Place[] = [];
   private readonly stale: boolean;
+  /** Where the root lies is a conclusion: nothing that is read there can be surer. */
+  private readonly isPlaceInferred: boolean;
 
   constructor(
     private readonly context: ChainContext,
@@ -56,6 +58,7 @@ class Walk {
   ) {
     // The root of a block_on of which nobody can say whether it is suspended may be polled now.
     this.stale = task.state === "running" || (task.kind === "block-on" && task.state === "unknown");
+    this.isPlaceInferred = task.kind === "block-on" && task.evidence.grade !== "verified";
   }
 
   node(start: Place, parent: Frame | undefined, depth: number, wakerData = parent?.wakerData): AwaitNode {
@@ -186,7 +189,7 @@ class Walk {
     }
     if (coroutine?.body !== undefined) node.body = coroutine.body;
     // What a task waited for before it was woken is not what it waits for while it is polled.
-    if (step.wait !== undefined && !this.stale) node.waitsFor = step.wait;
+    if (step.wait !== undefined && !this.stale) node.waitsFor = this.waitOf(step.wait);
     if (step.kind === "leaf") return node;
     if (step.finished === true) node.finished = true;
     node.children = this.branchNodes(frame, step.branches, depth, name);
@@ -196,7 +199,12 @@ class Walk {
   private branchNodes(frame: Frame, branches: readonly Branch[], depth: number, name: string): AwaitNode[] {
     const shown = branches.slice(0, maxBranches);
     const children: AwaitNode[] = shown.map((branch) => {
-      const label = branch.label === undefined ? {} : { branch: `${name} ${branch.label}` };
+      const label =
+        branch.aside === true
+          ? { branch: "beside", aside: true }
+          : branch.label === undefined
+            ? {}
+            : { branch: `${name} ${branch.label}` };
       if (branch.finished === true || branch.future === undefined)
         return { ...this.plainBranch(frame, branch), ...label };
       return { ...this.node(branch.future, frame, depth + 1, branch.wakerData ?? frame.wakerData), ...label };
@@ -226,7 +234,7 @@ class Walk {
       type: type?.name ?? "",
       ...(branch.finished === true ? { finished: true } : {}),
       children: [],
-      ...(branch.wait === undefined || this.stale ? {} : { waitsFor: branch.wait }),
+      ...(branch.wait === undefined || this.stale ? {} : { waitsFor: this.waitOf(branch.wait) }),
       ...(at === undefined ? {} : { place: at }),
       isLibrary: isLibraryCode(at === undefined ? frame.path.crate : factsAt(this.context, at).path.crate, undefined),
       evidence: this.aged(verified(`fields of ${frame.path.path}`)),
@@ -264,8 +272,15 @@ class Walk {
     });
   }
 
+  private waitOf(wait: Wait): Wait {
+    const evidence = this.aged(wait.evidence);
+    return evidence === wait.evidence ? wait : { ...wait, evidence };
+  }
+
   /** While a task is polled its memory says what it did before. */
   private aged(evidence: Evidence): Evidence {
+    if (this.isPlaceInferred && !this.stale && evidence.grade === "verified")
+      return inferred(`${evidence.why}; but where the future lies on the stack is inferred`);
     if (!this.stale || evidence.grade === "unknown") return evidence;
     const now = this.task.state === "running" ? "a thread is polling it now" : "a thread may be polling it now";
     return inferred(`where it was suspended last; ${now} (${evidence.why})`);

@@ -49,6 +49,44 @@ describe("plausibility of a future in memory", () => {
     });
   }
 
+  it("is contradicted by an Arc of a value that nobody owns, and held up by one that is counted", () => {
+    const world = new TypeWorld();
+    const inner = world.struct("alloc::sync::ArcInner<u64>", 24, {
+      strong: [0, world.u64],
+      weak: [8, world.u64],
+      data: [16, world.u64],
+    });
+    const arc = world.struct("alloc::sync::Arc<u64, alloc::alloc::Global>", 8, {
+      ptr: [0, world.pointer("*mut alloc::sync::ArcInner<u64>", inner)],
+    });
+    world.memory.words(0x1000, [0x9000, 0x9100, 0x7000]);
+    world.memory.words(0x9000, [2, 1, 5]);
+    world.memory.words(0x9100, [0, 1, 5]);
+    assert.deepEqual(plausibility(world.place(arc, 0x1000)), { checks: 2, suspended: 0 });
+    assert.match(plausibility(world.place(arc, 0x1008)).contradiction ?? "", /no counted value/);
+    assert.match(plausibility(world.place(arc, 0x1010)).contradiction ?? "", /no counted value/);
+  });
+
+  it("is contradicted by nanoseconds that are a second", () => {
+    const world = new TypeWorld();
+    const nanoseconds = world.struct("core::num::niche_types::Nanoseconds", 4, { __0: [0, world.u32] });
+    world.memory.words(0x1000, [999_999_999, 1_000_000_000]);
+    assert.equal(plausibility(world.place(nanoseconds, 0x1000)).contradiction, undefined);
+    assert.notEqual(plausibility(world.place(nanoseconds, 0x1008)).contradiction, undefined);
+  });
+
+  it("is contradicted by a trait object whose vtable is in no module", () => {
+    const world = new TypeWorld();
+    const target = world.struct("dyn zoo::Trait", 0, {});
+    const object = world.struct("alloc::boxed::Box<dyn zoo::Trait, alloc::alloc::Global>", 16, {
+      pointer: [0, world.pointer("*dyn zoo::Trait", target)],
+      vtable: [8, world.pointer("&[usize; 3]", world.u64)],
+    });
+    world.memory.words(0x1000, [0x9000, 0x9000]);
+    world.memory.words(0x9000, [0, 8, 8]);
+    assert.match(plausibility(world.place(object, 0x1000)).contradiction ?? "", /no vtable/);
+  });
+
   it("never throws on random memory", () => {
     const { world, future } = futureWorld();
     const random = randomFrom(20261126);

@@ -1,6 +1,17 @@
 import type { Address } from "../../base/brand";
 import { coroutineAt, isCoroutineType } from "../../rust/coroutine";
-import { activeVariantOf, isFailure, memberPlace, memoryOf, typeIn, typeOf } from "../../rust/place";
+import {
+  activeVariantOf,
+  dynTarget,
+  isCountedOwner,
+  isFailure,
+  member,
+  memberPlace,
+  memoryOf,
+  referenceCounts,
+  typeIn,
+  typeOf,
+} from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { Type } from "../../symbols/type-model";
 
@@ -47,7 +58,10 @@ function walk(place: Place, visit: Visit, depth: number): void {
       checkPointer(place, type, visit);
       return;
     case "struct":
-      for (const member of type.members) walk(memberPlace(place, member), visit, depth + 1);
+      if (type.name.endsWith("::Nanoseconds")) checkNanoseconds(place, type, visit);
+      else if (isCountedOwner(type.name)) checkCounted(place, type, visit);
+      else if (isTraitPointer(type)) walkTraitObject(place, type, visit, depth);
+      else for (const each of type.members) walk(memberPlace(place, each), visit, depth + 1);
       return;
     case "enum":
       if (isCoroutineType(type)) walkCoroutine(place, visit, depth);
@@ -91,6 +105,50 @@ function walkVariant(place: Place, type: Type & { readonly kind: "enum" }, visit
   if (active.variant.when !== "default") visit.checks++;
   const payload = typeIn(place, active.variant.type);
   if (payload.kind === "struct") walk(active.place, visit, depth + 1);
+}
+
+/** The part of an Instant or Duration below one second (core::num::niche_types, core::time and std::sys before). */
+function checkNanoseconds(place: Place, type: Type, visit: Visit): void {
+  const value = rawUnsigned(place, type.size);
+  if (value === undefined || value >= 1_000_000_000n) visit.contradiction = `${type.name} is a second or more`;
+  else visit.checks++;
+}
+
+/** More owners than this no program has. */
+const mostOwners = 2 ** 31;
+
+/** An Arc or Rc that exists is one of the owners that its value counts. A Weak may dangle. */
+function checkCounted(place: Place, type: Type, visit: Visit): void {
+  if (type.name.includes("::Weak<")) return;
+  const counts = referenceCounts(place);
+  if (counts === undefined || counts.strong === 0 || counts.strong > mostOwners)
+    visit.contradiction = `${type.name} points at no counted value`;
+  else visit.checks += 2;
+}
+
+/** Not the raw ones, which may be anything. */
+const isTraitPointer = (type: Type & { readonly kind: "struct" }): boolean =>
+  !type.name.startsWith("*") &&
+  type.members.length === 2 &&
+  ["pointer", "vtable"].every((name) => type.members.some((each) => each.name === name));
+
+/** `Box<dyn T>`, `&dyn T`, `&mut dyn T`: a future in it is walked. */
+function walkTraitObject(place: Place, type: Type, visit: Visit, depth: number): void {
+  const data = member(place, "pointer");
+  const table = member(place, "vtable");
+  const memory = memoryOf(place);
+  const start = data === undefined ? undefined : memory.pointer(data.address);
+  const vtable = table === undefined ? undefined : memory.pointer(table.address);
+  const align = vtable === undefined ? undefined : memory.u64((vtable + 16) as Address);
+  if (start === undefined || start === 0 || vtable === undefined || place.program.moduleAt(vtable) === undefined)
+    visit.contradiction = `${type.name} has no vtable in a module`;
+  else if (align === undefined || align === 0n || align > 4096n || (align & (align - 1n)) !== 0n)
+    visit.contradiction = `the vtable of ${type.name} has no valid alignment`;
+  else {
+    visit.checks += 2;
+    const target = dynTarget(place);
+    if (!isFailure(target) && isCoroutineType(typeOf(target.place))) walk(target.place, visit, depth + 1);
+  }
 }
 
 function rawUnsigned(place: Place, size: number): bigint | undefined {

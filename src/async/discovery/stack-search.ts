@@ -3,7 +3,8 @@ import { hex } from "../../base/brand";
 import { inferred, unknown } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
 import { coroutineAt, isCoroutineType } from "../../rust/coroutine";
-import { isFailure, memberPlace, placeOf, sizeOf, typeOf } from "../../rust/place";
+import type { CoroutineValue } from "../../rust/coroutine";
+import { deref, dynTarget, isFailure, memberPlace, placeOf, sizeOf, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { Arch, Memory } from "../../snapshot/snapshot";
 import type { LoadedModule, Program } from "../../symbols/program";
@@ -20,6 +21,8 @@ export interface StackSearch {
   readonly frames: readonly PhysicalFrame[];
   /** The future proper of what lies on the stack (through a box); the place itself by default. `undefined`: not what was looked for. */
   readonly unwrap?: (place: Place) => Place | undefined;
+  /** Whether the innermost future of the chain cannot be awaited by anybody as it is. */
+  readonly isRefuted?: (leaf: Place) => boolean;
 }
 
 export interface StackFinding {
@@ -35,6 +38,10 @@ interface Hit {
   /** The link is between the innermost future, which waits, and the object that it waits for: exactly where both must have it. */
   linkedLeaf: boolean;
   pointed: boolean;
+  /** Invariants that the variables of the suspended coroutines keep. */
+  readonly kept: number;
+  /** Variables that break one: moved or dropped, or no variables at all. */
+  readonly broken: number;
 }
 
 /** No frame is larger: the default stack of a main thread has 8 MiB. */
@@ -68,7 +75,7 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
   for (const hit of hits) {
     const size = sizeOf(hit.place);
     hit.linked = isLinked(memory, zones, hit.place.address, size);
-    const leaf = hit.linked ? innermost(hit.place, search.unwrap) : undefined;
+    const leaf = innermost(hit.place, search.unwrap);
     hit.linkedLeaf = leaf !== undefined && isLinked(memory, zones, leaf.address, sizeOf(leaf));
     hit.pointed = addressesOf(hit.place, search.unwrap).some((at) =>
       (pointers.get(at) ?? []).some((holder) => holder < hit.place.address || holder >= hit.place.address + size),
@@ -100,7 +107,12 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
         `${found}: ${hex(fitter.place.address)} fits better than ${hex(best.place.address)}, to which something points`,
       ),
     };
-  const link = best.linked ? "what it waits for links back to it" : "a register or the live stack holds its address";
+  const link =
+    best.linked || best.linkedLeaf
+      ? "what it waits for links back to it"
+      : best.pointed
+        ? "a register or the live stack holds its address"
+        : "so do the variables that it keeps";
   return {
     place: best.place,
     evidence: inferred(`found in the frames of block_on: its whole chain decodes, and ${link}; ${found}`),
@@ -111,8 +123,11 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
  * Somebody knows the place. Live stacks are full of addresses of themselves, and the heap has many of the stack: where only that speaks for a place
  * and not the very object that it waits for, it has to look like the future in more than its state's byte.
  */
-export const isKnown = (hit: Pick<Hit, "checks" | "linked" | "linkedLeaf" | "pointed">): boolean =>
-  hit.linkedLeaf || (hit.linked && hit.checks >= 3) || (hit.pointed && hit.checks >= 4);
+export const isKnown = (hit: Pick<Hit, "checks" | "linked" | "linkedLeaf" | "pointed" | "kept" | "broken">): boolean =>
+  hit.linkedLeaf ||
+  (hit.linked && hit.checks >= 3) ||
+  (hit.pointed && hit.checks >= 4) ||
+  (hit.kept >= 4 && hit.broken === 0);
 
 function hitsIn(
   program: Program,
@@ -130,34 +145,63 @@ function hitsIn(
     const inner = search.unwrap === undefined ? place : search.unwrap(place);
     if (inner === undefined) continue;
     const { contradiction, checks, suspended } = plausibility(inner);
-    if (contradiction === undefined && suspended > 0 && isPolledThroughout(inner))
-      hits.push({ place, checks, suspended, linked: false, linkedLeaf: false, pointed: false });
+    if (contradiction !== undefined || suspended === 0 || !isPolledThroughout(inner)) continue;
+    const leaf = innermost(inner, undefined);
+    if (leaf !== undefined && search.isRefuted?.(leaf) === true) continue;
+    hits.push({ place, checks, suspended, linked: false, linkedLeaf: false, pointed: false, ...variablesOf(inner) });
   }
   return hits;
+}
+
+/** The coroutines from the root to the innermost, each with the next one that it awaits; through boxes where the runtime of the language does. */
+function* coroutinesOf(place: Place | undefined): Generator<{ readonly place: Place; readonly value: CoroutineValue }> {
+  let here = place === undefined ? undefined : coroutineIn(place);
+  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
+    const value = coroutineAt(here);
+    if (isFailure(value)) return;
+    yield { place: here, value };
+    here = value.awaitee === undefined ? undefined : behind(value.awaitee);
+  }
+}
+
+/** What is awaited through `Pin<Box<F>>`, `Pin<Box<dyn Future>>` or `&mut F`; itself where it is none of these. */
+function behind(awaitee: Place): Place {
+  let here = awaitee;
+  for (let depth = 0; depth < 4; depth++) {
+    if (!/^(?:core::pin::Pin<)?(?:alloc::boxed::Box<|&mut )/.test(typeOf(here).name)) break;
+    const dynamic = dynTarget(here);
+    const target = isFailure(dynamic) ? deref(here) : dynamic.place;
+    if (target === undefined) break;
+    here = target;
+  }
+  return coroutineIn(here) ?? here;
 }
 
 /** Addresses that mean this future: its own, and those of the futures that it awaits in place. */
 function addressesOf(place: Place, unwrap: StackSearch["unwrap"]): readonly number[] {
   const addresses: number[] = [place.address];
-  let here = coroutineIn(unwrap === undefined ? place : unwrap(place));
-  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
-    addresses.push(here.address);
-    const value = coroutineAt(here);
-    here = isFailure(value) ? undefined : value.awaitee;
-  }
+  for (const each of coroutinesOf(unwrap === undefined ? place : unwrap(place))) addresses.push(each.place.address);
   return addresses;
 }
 
 /** A future is suspended because it has polled what it awaits: no coroutine down its chain can be new, or over. */
 function isPolledThroughout(place: Place): boolean {
-  let here = coroutineIn(place);
-  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
-    const value = coroutineAt(here);
-    if (isFailure(value)) return true;
-    if (value.state.kind !== "suspended") return false;
-    here = value.awaitee;
-  }
+  for (const { value } of coroutinesOf(place)) if (value.state.kind !== "suspended") return false;
   return true;
+}
+
+/** What the variables say that the chain's coroutines keep: whether one is initialised is not recorded, but most are. */
+function variablesOf(place: Place): { readonly kept: number; readonly broken: number } {
+  let kept = 0;
+  let broken = 0;
+  for (const { value } of coroutinesOf(place))
+    for (const saved of value.saved) {
+      if (saved.isMovedOut) continue;
+      const { contradiction, checks } = plausibility(saved.place);
+      if (contradiction === undefined) kept += checks;
+      else broken++;
+    }
+  return { kept, broken };
 }
 
 /** The coroutine that a future of the program's own has inside (a timer or a span around it); itself where it is one, or has none. */
@@ -174,13 +218,10 @@ function coroutineIn(place: Place | undefined, depth = 0): Place | undefined {
 
 /** What the chain of coroutines ends in, where it is no coroutine. */
 function innermost(place: Place, unwrap: StackSearch["unwrap"]): Place | undefined {
-  let here = coroutineIn(unwrap === undefined ? place : unwrap(place));
-  for (let depth = 0; depth < 32 && here !== undefined; depth++) {
-    const value = coroutineAt(here);
-    if (isFailure(value)) return depth === 0 ? undefined : here;
-    here = value.awaitee;
-  }
-  return undefined;
+  let leaf: Place | undefined;
+  for (const { value } of coroutinesOf(unwrap === undefined ? place : unwrap(place))) leaf = value.awaitee;
+  leaf = leaf === undefined ? undefined : behind(leaf);
+  return leaf === undefined || isCoroutineType(typeOf(leaf)) ? undefined : leaf;
 }
 
 /** Words of the live stack below the end of the frames that look like addresses in it, and registers; by value, with where they lie (-1: register). */

@@ -2,7 +2,7 @@ import type { Address } from "../../../base/brand";
 import { inferred, unknown, verified } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
 import { coroutineAt } from "../../../rust/coroutine";
-import { deref, isFailure, member, path, peel, placeOf, placeOfBytes, typeOf } from "../../../rust/place";
+import { asOption, deref, isFailure, member, path, peel, placeOf, placeOfBytes, typeOf } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { baseName } from "../../../rust/type-names";
 import type { CodeFrame } from "../../../symbols/module-symbols";
@@ -203,7 +203,16 @@ function byStackSearch(program: Program, zones: StackZones, frames: readonly Blo
       const inner = unwrapRoot(place).place;
       return boxed && inner === place ? undefined : inner;
     },
+    isRefuted: isUnpolledSleep,
   });
+}
+
+/** A `Sleep` that was awaited has its timer: it is made by the first poll (`Sleep{timer: Option<Timer>}`, since 1.54). */
+function isUnpolledSleep(leaf: Place): boolean {
+  if (typeOf(leaf).name !== "tokio::time::sleep::Sleep") return false;
+  const timer = path(leaf, ["timer"]);
+  const option = timer === undefined ? undefined : asOption(timer);
+  return option !== undefined && !isFailure(option) && option.kind === "none";
 }
 
 /** Takes off what the runtime itself puts around a root: the box of a large future, and the LocalSet's `run_until`. */
