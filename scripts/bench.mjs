@@ -1,4 +1,5 @@
-// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb] [--responsiveness] [--windows]
+// npm run bench [-- --size small|medium|large|allkinds|tasks100k] [--runs N] [--no-lldb] [--responsiveness]
+// npm run bench -- --windows [--size large|huge] [--runs N]
 // Builds a big program, lets it dump core, and prints wall, CPU and peak memory of `grace report` and of gdb and lldb printing all backtraces of
 // the same core, side by side in one run, as ratios. With --responsiveness instead how long the debug adapter leaves a client without an answer while
 // it opens that core and shows its tasks. With --windows `grace report` of a Windows program beside llvm-pdbutil reading its PDB. Prints figures, never passes or fails.
@@ -10,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { programArguments, sizes, writeProgram } from "./bench/program.mjs";
 import { measureResponsiveness } from "./bench/responsiveness.mjs";
-import { benchWindows } from "./bench/windows.mjs";
+import { benchWindows, windowsSizes } from "./bench/windows.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
@@ -24,11 +25,12 @@ const { values } = parseArgs({
     adapter: { type: "string", default: "dist/adapter.js" },
   },
 });
-const size = sizes[values.size];
-if (size === undefined) fail(`--size must be one of ${Object.keys(sizes).join(", ")}.`);
+const known = values.windows ? windowsSizes : sizes;
+const size = known[values.size];
+if (size === undefined) fail(`--size must be one of ${Object.keys(known).join(", ")}.`);
 const runs = Number(values.runs);
 const folder = join(root, ".cache", "bench", values.size);
-const programFolder = join(root, ".cache", "bench", size.program);
+const programFolder = join(root, ".cache", "bench", size.program ?? values.size);
 const program = join(programFolder, "target", "debug", "bench");
 const core = join(folder, "bench.core");
 
@@ -104,7 +106,7 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 
 if (values.windows) {
   mkdirSync(folder, { recursive: true });
-  benchWindows({ root, runs, buildOnly: values["build-only"], measure });
+  benchWindows({ root, size: values.size, runs, buildOnly: values["build-only"], measure });
   process.exit(0);
 }
 prepare();

@@ -7,8 +7,14 @@ import { join } from "node:path";
 import { buildProgram, makeTools, runWine, work } from "../../test/fixtures/windows/toolchain.mjs";
 import { programArguments, writeProgram } from "./program.mjs";
 
-/** Its PDB has more than 100 MB. As in the `large` bench, a service has code for more kinds of tasks than are alive. */
-const size = { futures: 1000, alive: 100, tasksOfEach: 60, heapMiB: 256 };
+/**
+ * `large`: a PDB of more than 100 MB, `huge` one of more than 400. As in the bench on Linux, a service has code for more kinds of tasks than are
+ * alive.
+ */
+export const windowsSizes = {
+  large: { futures: 200, alive: 100, tasksOfEach: 60, heapMiB: 256 },
+  huge: { futures: 1000, alive: 100, tasksOfEach: 60, heapMiB: 256 },
+};
 
 /** The program aborts, which is no way to be dumped from outside: it says that it is ready, and waits. */
 function waitForTheDumper(folder) {
@@ -22,7 +28,7 @@ function waitForTheDumper(folder) {
   writeFileSync(path, waiting);
 }
 
-function prepare(folder) {
+function prepare(folder, size) {
   mkdirSync(folder, { recursive: true });
   const files = { program: join(folder, "bench.exe"), pdb: join(folder, "bench.pdb"), dump: join(folder, "bench.dmp") };
   if (!existsSync(files.program) || !existsSync(files.pdb)) {
@@ -54,9 +60,10 @@ function prepare(folder) {
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-/** @param {{ root: string, runs: number, buildOnly: boolean, measure: (command: string[]) => { wall: number, cpu: number, peak: number, status: number } }} options */
-export function benchWindows({ root, runs, buildOnly, measure }) {
-  const { program, pdb, dump } = prepare(join(root, ".cache", "bench", "windows"));
+/** @param {{ root: string, size: keyof typeof windowsSizes, runs: number, buildOnly: boolean, measure: (command: string[]) => { wall: number, cpu: number, peak: number, status: number } }} options */
+export function benchWindows({ root, size: sizeName, runs, buildOnly, measure }) {
+  const size = windowsSizes[sizeName];
+  const { program, pdb, dump } = prepare(join(root, ".cache", "bench", `windows-${sizeName}`), size);
   if (buildOnly) return;
   const report = ["node", join(root, "dist", "cli.js"), "report", dump, "--program", program];
   const contenders = { "grace report": report, "grace report --format json": [...report, "--format", "json"] };
@@ -70,7 +77,7 @@ export function benchWindows({ root, runs, buildOnly, measure }) {
     for (const [name, command] of Object.entries(contenders)) results[name].push(measure(command));
   const mb = (path) => `${Math.round(statSync(path).size / 1e6)} MB`;
   console.log(
-    `\nwindows: program ${mb(program)}, PDB ${mb(pdb)}, dump ${mb(dump)}, ${size.alive * size.tasksOfEach} tasks of ${size.alive} kinds, ${size.futures} kinds compiled; ${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}`,
+    `\nwindows ${sizeName}: program ${mb(program)}, PDB ${mb(pdb)}, dump ${mb(dump)}, ${size.alive * size.tasksOfEach} tasks of ${size.alive} kinds, ${size.futures} kinds compiled; ${cpus().length} x ${cpus()[0]?.model ?? "?"}, node ${process.version}`,
   );
   console.log(`medians of ${runs} interleaved runs after one warm-up\n`);
   console.log("                             wall s    cpu s   peak MB");
