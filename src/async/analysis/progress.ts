@@ -10,7 +10,7 @@ import type { TaskFacts } from "./model";
  * Futures that are ready as soon as one of their branches is. All others need each of theirs: a `join!` is stuck with one of its branches.
  * A name that is not known counts as the first kind, so that nobody is called stuck by mistake.
  */
-const needsAll = /^(?:join!|try_join!|join_all|try_join_all|Join\d?|TryJoin\d?|join|try_join)$/;
+const needsAll = /^(?:join!|try_join!|join! or try_join!|join_all|try_join_all|Join\d?|TryJoin\d?|join|try_join)$/;
 
 export type Why =
   /** Waits for a lock, a task or another thing that only stuck tasks can give. */
@@ -80,7 +80,7 @@ export function* stuckTasks(around: Surroundings): Work<Map<TaskKey, StuckTask>>
   const isStuckNode = (node: AwaitNode): boolean => {
     if (node.finished === true) return false;
     if (node.waitsFor !== undefined && node.children.length === 0) return isStuckWait(node.waitsFor);
-    const live = node.children.filter((child) => child.finished !== true);
+    const live = node.children.filter((child) => child.finished !== true && child.aside !== true);
     if (live.length === 0) return false;
     return needsAll.test(node.name) ? live.some(isStuckNode) : live.every(isStuckNode);
   };

@@ -1,6 +1,16 @@
 import { verified } from "../../base/evidence";
 import { displayName } from "../../rust/names";
-import { member, memberPlace, membersOf, readUnsigned, tryDeref, isFailure, typeOf, peel } from "../../rust/place";
+import {
+  member,
+  memberPlace,
+  membersOf,
+  readUnsigned,
+  tryDeref,
+  isFailure,
+  typeIn,
+  typeOf,
+  peel,
+} from "../../rust/place";
 import type { Place } from "../../rust/place";
 import { factsAt } from "../chains/context";
 import type { Branch, FutureEntry, Reading, Step } from "./entry";
@@ -89,7 +99,7 @@ function tupleFields(tuple: Place): Place[] {
   return numbered.map((each) => memberPlace(tuple, each));
 }
 
-function selected(reading: Reading, tuple: Place, maskPlace: Place): Step {
+export function selected(reading: Reading, tuple: Place, maskPlace: Place): Step {
   const mask = readUnsigned(maskPlace);
   const fields = tupleFields(tuple);
   const branches: Branch[] = fields.map((future, index) => {
@@ -105,11 +115,22 @@ function selected(reading: Reading, tuple: Place, maskPlace: Place): Step {
   };
 }
 
+/** What the `MaybeDone` of a branch will hold is a Result, as each of `try_join!` has it, or is not known. */
+function mayFail(branch: Place): boolean {
+  const type = typeOf(peel(branch));
+  const done = type.kind === "enum" ? type.variants.find((each) => each.name === "Done") : undefined;
+  const payload = done === undefined ? undefined : typeIn(branch, done.type);
+  if (payload?.kind !== "struct") return true;
+  // tokio calls it `output`; before, and in futures-util, it has no name. PDBs leave `()` out.
+  const output = payload.members.find((each) => each.name === "output" || each.name === "__0");
+  return output !== undefined && typeIn(branch, output.type).name.startsWith("core::result::Result<");
+}
+
 function joined(reading: Reading, tuple: Place): Step {
   const fields = tupleFields(tuple);
   return {
     kind: "node",
-    name: macroName(reading) ?? "join!",
+    name: macroName(reading) ?? (fields.every(mayFail) ? "join! or try_join!" : "join!"),
     branches: fields.map((future, index) => ({ future, label: `${index + 1} of ${fields.length}` })),
     evidence: verified("the branches that the macro's closure refers to"),
   };
