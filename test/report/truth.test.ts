@@ -2,26 +2,15 @@ import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Ajv from "ajv";
-import { openAutopsy } from "../../src/autopsy/open";
 import type { Report } from "../../src/autopsy/answers";
-import { runNow } from "../../src/base/work";
 import { textReport } from "../../src/report/text";
 import { fixture, fixtureNames } from "../support/fixtures";
 import type { Fixture } from "../support/fixtures";
+import { reportOf } from "../support/report-of";
 import { compareWithTruth, markerLines, summary } from "../support/truth-check";
 
 const schema = JSON.parse(readFileSync(join(__dirname, "../../src/report/report.schema.json"), "utf8")) as object;
 const isReport = new Ajv({ allErrors: false }).compile(schema);
-
-export async function reportOf(set: Fixture): Promise<Report> {
-  const opened = await openAutopsy(set.dumpPath, { program: set.programPath });
-  if ("error" in opened) throw new Error(opened.error.what);
-  try {
-    return runNow(opened.autopsy.report());
-  } finally {
-    opened.autopsy.close();
-  }
-}
 
 describe("a report says what the dumped program wrote down about itself", function () {
   this.timeout(240_000);
