@@ -131,6 +131,8 @@ export interface AwaitNode {
   readonly branch?: string;
   /** This branch has finished or is disabled. */
   readonly finished?: boolean;
+  /** Watched beside the other branches: it can give them up (the peer has gone, a shutdown), and does not let them go on. */
+  readonly aside?: boolean;
   readonly children: readonly AwaitNode[];
   readonly waitsFor?: Wait;
   /** Locks whose guards this coroutine's saved locals hold. */

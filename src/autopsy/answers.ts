@@ -139,6 +139,8 @@ export interface AwaitAnswer {
   readonly size?: number;
   readonly branch?: string;
   readonly finished?: boolean;
+  /** Watched beside the other branches: it can give them up, and does not let them go on. */
+  readonly aside?: boolean;
   readonly library?: boolean;
   readonly children: readonly AwaitAnswer[];
   readonly waitsFor?: WaitAnswer;

@@ -14,6 +14,7 @@ export function awaitAnswer(node: AwaitNode): AwaitAnswer {
     ...(node.size === undefined ? {} : { size: node.size }),
     ...(node.branch === undefined ? {} : { branch: node.branch }),
     ...(node.finished === true ? { finished: true } : {}),
+    ...(node.aside === true ? { aside: true } : {}),
     ...(node.isLibrary ? { library: true } : {}),
     children: node.children.map(awaitAnswer),
     ...(node.waitsFor === undefined ? {} : { waitsFor: waitAnswer(node.waitsFor) }),
@@ -55,14 +56,16 @@ const holdAnswer = (hold: Hold): HoldAnswer => ({
 /** The innermost suspended await in the program's own code: what "where is it?" means to a person. Branches are not entered. */
 export function ownAwait(node: AwaitNode): AwaitNode | undefined {
   let found: AwaitNode | undefined;
-  for (
-    let at: AwaitNode | undefined = node;
-    at !== undefined;
-    at = at.children.length === 1 ? at.children[0] : undefined
-  )
+  for (let at: AwaitNode | undefined = node; at !== undefined; at = onlyWay(at))
     if (at.kind === "async" && !at.isLibrary && at.finished !== true && (at.position ?? at.body) !== undefined)
       found = at;
   return found;
+}
+
+/** The one child that the future goes on with; what is watched beside it does not count. */
+function onlyWay({ children }: AwaitNode): AwaitNode | undefined {
+  const main = children.length === 1 ? children : children.filter((child) => child.aside !== true);
+  return main.length === 1 ? main[0] : undefined;
 }
 
 export function locationOf(node: AwaitNode | undefined): Location | undefined {
@@ -72,10 +75,10 @@ export function locationOf(node: AwaitNode | undefined): Location | undefined {
 }
 
 /** The waits of all leaves, in branch order; finished branches wait for nothing. */
-export function leafWaits(node: AwaitNode): readonly Wait[] {
+export function leafWaits(node: AwaitNode, withoutAsides = false): readonly Wait[] {
   const waits: Wait[] = [];
   const visit = (at: AwaitNode): void => {
-    if (at.finished === true) return;
+    if (at.finished === true || (withoutAsides && at.aside === true)) return;
     if (at.waitsFor !== undefined) waits.push(at.waitsFor);
     for (const child of at.children) visit(child);
   };
@@ -85,7 +88,8 @@ export function leafWaits(node: AwaitNode): readonly Wait[] {
 
 /** One line for a row of a list: the wait, or how many branches wait. */
 export function waitLine(node: AwaitNode): string | undefined {
-  const waits = leafWaits(node);
+  const main = leafWaits(node, true);
+  const waits = main.length > 0 ? main : leafWaits(node);
   if (waits.length === 0) return undefined;
   if (waits.length === 1) return waits[0]!.text;
   const shown = waits.slice(0, 2).map((wait) => wait.text);

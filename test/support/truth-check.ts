@@ -404,7 +404,9 @@ function splitChain(
   let node: AwaitAnswer | undefined = root;
   while (node !== undefined) {
     if (isOwn(node)) trunk.push(node);
-    const live: readonly AwaitAnswer[] = node.children.filter((child) => child.finished !== true);
+    const live: readonly AwaitAnswer[] = node.children.filter(
+      (child) => child.finished !== true && child.aside !== true,
+    );
     if (node.children.length > 1 && expectedBranches > 0) {
       for (const child of live) {
         const frames: AwaitAnswer[] = [];

@@ -17,7 +17,7 @@ export function ownAwait(tree: AwaitNode): AwaitNode | undefined {
   let at: AwaitNode | undefined = tree;
   while (at !== undefined) {
     if (at.kind === "async" && !at.isLibrary && at.position !== undefined) found = at;
-    const live: readonly AwaitNode[] = at.children.filter((child) => child.finished !== true);
+    const live: readonly AwaitNode[] = at.children.filter((child) => child.finished !== true && child.aside !== true);
     at = live.length === 1 ? live[0] : undefined;
   }
   return found;

@@ -54,8 +54,11 @@ export function withThreads(
   const workers = new Set<number>();
   for (const task of world.tasks) {
     if (task.thread === undefined) continue;
-    if (task.kind === "block-on") roots.set(task.thread, task);
-    else if (task.kind === "worker") workers.add(task.thread);
+    // Stacks grow down: of one inside of another the inner lies lower.
+    if (task.kind === "block-on") {
+      const other = roots.get(task.thread);
+      if (other === undefined || task.address < other.address) roots.set(task.thread, task);
+    } else if (task.kind === "worker") workers.add(task.thread);
   }
   const changed = new Map<TaskKey, AwaitNode>();
   for (const task of world.tasks) {
@@ -102,7 +105,7 @@ export const closureNode = (task: Task): AwaitNode => ({
 
 /** Below the innermost future of the chain that is not finished: that is where the poll is. */
 function attach(tree: AwaitNode, extra: readonly AwaitNode[]): AwaitNode {
-  const live = tree.children.filter((child) => child.finished !== true);
+  const live = tree.children.filter((child) => child.finished !== true && child.aside !== true);
   const only = live[0];
   if (live.length !== 1 || only === undefined || only.kind === "leaf") {
     return { ...tree, children: [...tree.children.filter((child) => child.kind !== "leaf"), ...extra] };

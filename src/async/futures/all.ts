@@ -12,6 +12,7 @@ import { tokioTime } from "../waits/tokio/time";
 import { collections } from "./collections";
 import { combinators } from "./combinators";
 import { FutureTable } from "./entry";
+import { httpServers } from "./http";
 import { awaitMacros } from "./poll-fn";
 import { utilities } from "./utilities";
 import { wrappers } from "./wrappers";
@@ -32,6 +33,7 @@ export function allFutures(): FutureTable {
     ...tokioIo,
     ...futuresChannels,
     ...futuresLocks,
+    ...httpServers,
     ...flumeChannels,
     ...h2Streams,
     ...hyperBodies,

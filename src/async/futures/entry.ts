@@ -34,6 +34,8 @@ export interface Branch {
   /** "2 of 3": which of several. */
   readonly label?: string;
   readonly finished?: boolean;
+  /** See `AwaitNode.aside`. */
+  readonly aside?: boolean;
   /** See `Frame.wakerData`. */
   readonly wakerData?: Address;
   /** For a branch without a future: what a person calls it. */

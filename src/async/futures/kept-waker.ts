@@ -35,7 +35,7 @@ const question: ReachQuestion = {
   stop: ({ entry }) => entry !== undefined,
 };
 
-const maxDepth = 24;
+const maxDepth = 48;
 const maxValues = 600;
 
 /** Cells and locks around a waker: not what a person wants to hear. */

@@ -51,7 +51,7 @@ export function sourceBranches(reading: Reading, start: Place): Branch[] {
         found.push({ wait: step.wait, name: step.name ?? "source" });
       return found.length >= maxSources;
     },
-    { stop: isOther, depth: 24, budget: 1000, dynamic: true },
+    { stop: isOther, depth: 48, budget: 1000, dynamic: true },
   );
   return found;
 }

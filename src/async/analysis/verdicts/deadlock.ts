@@ -1,7 +1,7 @@
 import { hex } from "../../../base/brand";
 import { inferred, verified, weaker } from "../../../base/evidence";
 import type { Evidence } from "../../../base/evidence";
-import type { TaskKey, Wait } from "../../model";
+import type { AwaitNode, TaskKey, Wait } from "../../model";
 import { isLockKind, lockAddress } from "../holders";
 import type { Verdict, VerdictDetail } from "../model";
 import { circles, wayRound } from "../progress";
@@ -44,6 +44,11 @@ function circle(
     if (stuck === undefined) return;
     const step = stuck.waits.find((each) => each.on.includes(next)) ?? stuck.waits[0];
     const polling = findings.polling.find((each) => each.task.key === key);
+    if (watchesBeside(stuck.facts.tree))
+      evidence = weaker(
+        evidence,
+        inferred("a connection that its peer closes gives up its request, and what that holds"),
+      );
     const held = heldFor(findings, key, way);
     if (step !== undefined) {
       const address = lockAddress(findings.context, step.wait);
@@ -81,6 +86,9 @@ function circle(
     evidence,
   };
 }
+
+const watchesBeside = (node: AwaitNode): boolean =>
+  node.children.some((child) => child.aside === true || watchesBeside(child));
 
 const nextText = (findings: Findings, key: TaskKey): string => {
   const facts = findings.tasks.get(key);
