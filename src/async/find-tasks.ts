@@ -49,17 +49,19 @@ export function* findTasks(
   const swept = yield* endSweep();
   const log = new ProblemLog();
   log.addAll(swept.problems);
-  if (prepared.length > 0) log.addAll(missingMemory(program));
+  if (prepared.some((each) => each.words.size > 0)) log.addAll(missingMemory(program));
   const executors: Executor[] = [];
   const tasks: Task[] = [];
   const wakers: StoredWaker[] = [];
   const roles = new Map<number, string>();
+  const roots = new Set<string>();
   for (const { family, words } of prepared) {
     const found = yield* family.find(hitsOf(swept, targets, words));
     executors.push(...found.executors);
-    for (const task of found.tasks) tasks.push(task);
+    for (const task of found.tasks)
+      tasks.push(isTaken(task, roots) ? { ...task, key: `${task.key}/${task.executor ?? "?"}` } : task);
     for (const waker of found.wakers) wakers.push(waker);
-    for (const [thread, role] of found.threadRoles) roles.set(thread, role);
+    for (const [thread, role] of found.threadRoles) if (!roles.has(thread)) roles.set(thread, role);
     log.addAll(found.problems);
   }
   for (const stack of context.stacks()) {
@@ -69,6 +71,14 @@ export function* findTasks(
   }
   wakers.sort((a, b) => a.at - b.at);
   return { executors, tasks: yield* byNumber(tasks), threadRoles: roles, wakers, problems: log.list() };
+}
+
+/** A thread can be in the block_on of two executors, one inside of the other. */
+function isTaken({ kind, key }: Task, roots: Set<string>): boolean {
+  if (kind !== "block-on") return false;
+  if (roots.has(key)) return true;
+  roots.add(key);
+  return false;
 }
 
 function* unwindAll(program: Program, stackOf: (thread: Thread) => Stack): Work<readonly Stack[]> {

@@ -85,7 +85,7 @@ export function beginSweep(
   targets: WordTargets,
   options: { readonly message?: string; readonly limit?: number } = {},
 ): () => Work<SweepResult> {
-  const source = ranges[0]?.source;
+  const source = targets.size > 0 ? ranges[0]?.source : undefined;
   const whole = (): Work<SweepResult> => sweepWords(ranges, targets, options);
   if (!(source instanceof FileSource) || ranges.some((range) => range.source !== source)) return whole;
   const { pieces, bases } = piecesOf(ranges);

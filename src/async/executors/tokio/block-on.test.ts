@@ -1,5 +1,12 @@
 import { strict as assert } from "node:assert";
-import { polledNow, qualifiedName, spelledFuture } from "./block-on";
+import * as roots from "../../discovery/block-on";
+import { tokioBlockOn } from "./block-on";
+
+const polledNow = (typeName: string, inside: readonly string[]): boolean | undefined =>
+  roots.polledNow(tokioBlockOn, typeName, inside);
+const spelledFuture = (names: readonly string[]): string | undefined => roots.spelledFuture(tokioBlockOn, names);
+const qualifiedName = (frame: Parameters<typeof roots.qualifiedName>[1]): string =>
+  roots.qualifiedName(tokioBlockOn, frame);
 
 const park = "tokio::runtime::park::CachedParkThread::park";
 const runTask = "tokio::runtime::scheduler::current_thread::{impl#3}::run_task<app::worker::{async_fn_env#0}>";

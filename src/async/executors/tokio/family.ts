@@ -15,8 +15,9 @@ import type {
 import { findReferences, liveStackRanges } from "../../discovery/references";
 import { sweepWords } from "../../discovery/sweep";
 import { WordTargets } from "../../../bytes/word-targets";
-import { findBlockOn } from "./block-on";
-import type { BlockOnRoot } from "./block-on";
+import { findBlockOn } from "../../discovery/block-on";
+import type { BlockOnRoot } from "../../discovery/block-on";
+import { tokioBlockOn } from "./block-on";
 import { Executors } from "./executors";
 import type { ListResult } from "./executors";
 import { walkList } from "./list-walk";
@@ -422,7 +423,7 @@ class TokioDiscovery {
     const roots: BlockOnRoot[] = [];
     for (const stack of this.context.stacks()) {
       if (outside.has(stack.thread.id)) continue;
-      const root = findBlockOn(this.program, this.context.zones, stack);
+      const root = findBlockOn(tokioBlockOn, this.program, this.context.zones, stack);
       if (root !== undefined) roots.push(root);
       yield { message: "Looking for block_on" };
     }

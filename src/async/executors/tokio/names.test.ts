@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { blockingClosure, genericArguments, isWorkerClosure, schedulerKind, withoutTraceRoot } from "./names";
-import { resumeFunction } from "./block-on";
+import { resumeFunction } from "../../discovery/block-on";
 import { stateText, stateWord } from "./task-state";
 
 describe("tokio's names", () => {

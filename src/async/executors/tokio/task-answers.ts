@@ -4,7 +4,7 @@ import type { Evidence } from "../../../base/evidence";
 import type { Work } from "../../../base/work";
 import type { References } from "../../discovery/references";
 import type { Task, TaskKey } from "../../model";
-import type { BlockOnRoot } from "./block-on";
+import type { BlockOnRoot } from "../../discovery/block-on";
 import type { Executors } from "./executors";
 import type { Scheduler } from "./schedulers";
 import { sortOf } from "./task-header";
@@ -70,11 +70,11 @@ export function* taskKeys(found: Iterable<Found>): Work<ReadonlyMap<number, Task
 /** The root of a `block_on` as a task of the runtime that the thread is in. */
 export function blockOnTask(root: BlockOnRoot, executors: Executors, contexts: readonly ThreadContext[]): Task {
   const context = contexts.find((each) => each.thread.id === root.thread);
-  const scheduler = root.localSet ?? context?.handle?.place.address;
+  const scheduler = root.executor ?? context?.handle?.place.address;
   return {
     key: `block_on:${String(root.thread)}`,
     executor:
-      (root.localSet === undefined ? undefined : executors.idOf(root.localSet)) ??
+      (root.executor === undefined ? undefined : executors.idOf(root.executor)) ??
       (scheduler === undefined ? undefined : executors.idOf(scheduler)),
     address: root.address,
     state: root.state,
