@@ -11,6 +11,15 @@ export interface BuiltPe {
   /** A section with a name longer than 8 characters, named through the COFF string table. */
   readonly longSection?: { readonly name: string; readonly bytes: Uint8Array };
   readonly exceptionDirectory?: { readonly rva: number; readonly size: number };
+  /** The COFF symbol table. `section` counts from 1; each entry of `auxiliary` is filled with ones. */
+  readonly symbols?: readonly {
+    readonly name: string;
+    readonly section: number;
+    readonly value: number;
+    readonly type?: number;
+    readonly storage?: number;
+    readonly auxiliary?: number;
+  }[];
 }
 
 const sectionAlign = 0x1000;
@@ -92,13 +101,30 @@ export function buildPe(pe: BuiltPe): { readonly file: Uint8Array; readonly memo
   });
   const stringsAt = offset;
   const imageSize = sectionAlign * (sections.length + 1);
+  const strings = new ByteWriter().u32(0);
+  const stringAt = (text: string): number => {
+    const position = strings.position;
+    strings.text(text).u8(0);
+    return position;
+  };
+  if (pe.longSection !== undefined) stringAt(pe.longSection.name);
+  const symbols = new ByteWriter();
+  let symbolCount = 0;
+  for (const { name, section, value, type = 0, storage = 2, auxiliary = 0 } of pe.symbols ?? []) {
+    const start = symbols.position;
+    if (name.length > 8) symbols.u32(0).u32(stringAt(name));
+    else symbols.text(name).until(start + 8);
+    symbols.u32(value).u16(section).u16(type).u8(storage).u8(auxiliary);
+    for (let index = 0; index < auxiliary * 18; index++) symbols.u8(0xff);
+    symbolCount += 1 + auxiliary;
+  }
   const head = new ByteWriter().text("MZ").until(0x3c).u32(0x80).until(0x80).text("PE").u16(0);
   head
     .u16(0x8664)
     .u16(sections.length)
     .u32(pe.timestamp ?? 0)
-    .u32(pe.longSection === undefined ? 0 : stringsAt)
-    .u32(0)
+    .u32(pe.longSection === undefined && symbolCount === 0 ? 0 : stringsAt)
+    .u32(symbolCount)
     .u16(240)
     .u16(0x22);
   head.u16(0x20b).u8(14).u8(0).u32(0x200).u32(0x400).u32(0).u32(0x1010).u32(0x1000); // magic, linker, sizes, entry, base of code
@@ -140,11 +166,10 @@ export function buildPe(pe: BuiltPe): { readonly file: Uint8Array; readonly memo
   const file = new ByteWriter().raw(head.done());
   for (const section of sections) file.until(section.offset).raw(section.bytes);
   file.until(stringsAt);
-  if (pe.longSection !== undefined)
-    file
-      .u32(4 + pe.longSection.name.length + 1)
-      .text(pe.longSection.name)
-      .u8(0);
+  if (pe.longSection !== undefined || symbolCount > 0) {
+    const size = strings.position;
+    file.raw(symbols.done()).u32(size).raw(strings.done().subarray(4));
+  }
   const memory = new ByteWriter().raw(head.done());
   for (const section of sections) memory.until(section.rva).raw(section.bytes);
   return { file: file.done(), memory: memory.until(imageSize).done() };

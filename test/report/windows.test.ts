@@ -109,6 +109,13 @@ describe("the report of a Windows dump", function () {
     });
   }
 
+  it("crash-gnu names what has no DWARF by the program's symbols", async () => {
+    const { report } = await crashed("crash-gnu");
+    const frames = report.threads.find((each) => each.name === "main")?.frames ?? [];
+    const main = frames.findIndex((each) => each.function === "crash::main");
+    assert.ok(main >= 0 && frames.slice(main).some((each) => each.function === "main"), JSON.stringify(frames));
+  });
+
   it("crash-gnu has the same report where its debug information is in a separate file, of which the CRC has to fit", async () => {
     const { programPath } = await fixture("crash-gnu");
     const folder = mkdtempSync(join(tmpdir(), "grace-gnu-"));

@@ -38,6 +38,7 @@ export interface PeDirectory {
 const directoryIndex = { exports: 0, exception: 3, debug: 6, tls: 9 } as const;
 const mostExports = 1 << 20;
 const longestDebugLink = 4096;
+export const coffEntrySize = 18;
 const debugTypeCodeView = 2;
 
 /**
@@ -62,6 +63,8 @@ export class PeFile {
     readonly entryRva: number,
     readonly sections: readonly PeSection[],
     private readonly directories: readonly PeDirectory[],
+    private readonly symbolTableAt: number,
+    private readonly symbolCount: number,
   ) {}
 
   /** `undefined`: no PE. PE32 (32 bit) is decoded as well, for its identity. */
@@ -95,7 +98,7 @@ export class PeFile {
     const directories: PeDirectory[] = [];
     while (directories.length < directoryCount && cursor.remaining >= 8 && cursor.position + 8 <= 24 + optionalSize)
       directories.push({ rva: cursor.u32(), size: cursor.u32() });
-    const strings = layout === "file" && symbolTable > 0 ? symbolTable + symbolCount * 18 : 0;
+    const strings = layout === "file" && symbolTable > 0 ? symbolTable + symbolCount * coffEntrySize : 0;
     const sections = readSections(source, header + 24 + optionalSize, sectionCount, strings);
     const pe = new PeFile(
       source,
@@ -109,6 +112,8 @@ export class PeFile {
       entryRva,
       sections,
       directories,
+      symbolTable,
+      symbolCount,
     );
     if (sections.length < sectionCount)
       pe.problems.push({
@@ -136,6 +141,19 @@ export class PeFile {
       this.layout === "memory" ? section.rva : section.offset,
       size,
     );
+  }
+
+  /**
+   * The COFF symbol table, as MinGW's linker leaves it in programs: entries of 18 bytes, and the strings that directly follow them. Not in
+   * memory, and not in what Microsoft's linker makes.
+   */
+  get symbolTable(): { readonly entries: ByteSource; readonly strings: ByteSource } | undefined {
+    if (this.layout === "memory" || this.symbolTableAt === 0 || this.symbolCount === 0) return undefined;
+    const name = `${this.source.name} symbols`;
+    const entries = new SliceSource(name, this.source, this.symbolTableAt, this.symbolCount * coffEntrySize);
+    const stringsAt = this.symbolTableAt + entries.size;
+    const size = new Cursor(this.source.read(stringsAt, 4).slice()).u32();
+    return { entries, strings: new SliceSource(name, this.source, stringsAt, size) };
   }
 
   /** Position in the source of an RVA; `undefined` when no section's bytes hold it. */

@@ -4,15 +4,19 @@ import type { Memory, Registers } from "../../snapshot/snapshot";
 import { ElfModuleSymbols } from "../elf-module-symbols";
 import type { DebugImage } from "../elf-module-symbols";
 import type { Unwound } from "../module-symbols";
+import { coffSymbols } from "./coff-symbols";
 import { unwindX64 } from "./unwind-x64";
 
-/** What a PE file gives to a reader of DWARF. Its COFF symbols are not read: DWARF names the same functions. */
+/**
+ * What a PE file gives to a reader of DWARF. Its symbols pass for those that a library exports: they need not be all, and DWARF is searched for
+ * what they lack.
+ */
 const asDebugImage = (image: PeFile, debug: PeFile | undefined): DebugImage => ({
   source: image.source,
   problems: image.problems,
   debugAltLink: undefined,
   sectionSource: (name) => (debug ?? image).sectionSource(name),
-  symbols: () => undefined,
+  symbols: (table) => (table === ".dynsym" ? coffSymbols(debug ?? image) : undefined),
   tls: undefined,
   forEachRelative: () => undefined,
   close: () => {
