@@ -186,10 +186,13 @@ function chainLines(chains: readonly AwaitAnswer[], style: PathStyle, folded: bo
   return rows.map((row) => (row.right === "" ? row.left : `${row.left.padEnd(width)}   ${row.right}`));
 }
 
-/** From a library's node down its only path to the last node that is the library's too. Stops at what a person asks for: branches and own code. */
+/** From a library's node down its only path to the last node that is the library's too. Stops at what a person asks for: branches, own code, and what holds a lock. */
 function endOfLibraryRun(node: AwaitAnswer): AwaitAnswer {
   let end = node;
-  while (isFoldable(end) && end.children.length === 1 && isFoldable(end.children[0]!)) end = end.children[0]!;
+  while (isFoldable(end) && end.children.length === 1 && isFoldable(end.children[0]!)) {
+    if ((end.children[0]!.holds ?? []).length > 0) break;
+    end = end.children[0]!;
+  }
   return end;
 }
 

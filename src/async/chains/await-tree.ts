@@ -9,7 +9,7 @@ import type { Place } from "../../rust/place";
 import type { Branch, DecidedStep, Frame } from "../futures/entry";
 import { genericStep } from "../futures/generic";
 import type { AwaitNode, Hold, Task, Wait } from "../model";
-import { holdsOf } from "../waits/holds";
+import { fieldHolds, holdsOf } from "../waits/holds";
 import { factsAt } from "./context";
 import type { ChainContext } from "./context";
 import { awaitPosition } from "./position";
@@ -190,6 +190,8 @@ class Walk {
     if (coroutine?.body !== undefined) node.body = coroutine.body;
     // What a task waited for before it was woken is not what it waits for while it is polled.
     if (step.wait !== undefined && !this.stale) node.waitsFor = this.waitOf(step.wait);
+    const holds = coroutine === undefined ? fieldHolds(this.context, frame) : [];
+    if (holds.length > 0) node.holds = holds;
     if (step.kind === "leaf") return node;
     if (step.finished === true) node.finished = true;
     node.children = this.branchNodes(frame, step.branches, depth, name);

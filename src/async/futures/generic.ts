@@ -24,7 +24,7 @@ import { isFutureLike, isTraitObjectPointer } from "../chains/future-like";
 import { isLibraryCode } from "../chains/type-path";
 import type { Wait } from "../model";
 import type { Branch, DecidedStep, Reading } from "./entry";
-import { keptWaker } from "./kept-waker";
+import { keeperWait, keptWaker } from "./kept-waker";
 import { libraryTypeName } from "./library-names";
 import { sourceBranches } from "./sources";
 
@@ -227,31 +227,23 @@ const isPlainChoice = (name: string): boolean =>
 
 /** A future that nothing is known about: who keeps the task's waker, or its type and what it points at. */
 function leaf(reading: Reading, why?: string, variant?: string): DecidedStep {
-  const { frame, context } = reading;
-  const { place, type } = frame;
-  const keeper = keptWaker(reading, place);
-  const described = describeLeaf(context, place);
-  const typeText = factsAt(context, place).path.kind === "type" ? shortenType(type.name) : displayName(type.name);
-  const fields = described.text === "" ? "" : ` {${described.text}}`;
-  const state = variant === undefined ? "" : `::${variant}`;
-  const resource = keeper?.object ?? described.target;
+  const named = { ...nodeName(reading, variant), ...(variant === undefined ? {} : { state: variant }) };
+  const { context, frame } = reading;
+  const keeper = why === undefined ? keptWaker(reading, frame.place) : undefined;
+  if (keeper !== undefined) return { kind: "leaf", ...named, wait: keeperWait(keeper) };
+  const described = describeLeaf(context, frame.place);
+  const words = [
+    factsAt(context, frame.place).path.kind === "type" ? shortenType(frame.type.name) : displayName(frame.type.name),
+    variant === undefined ? "" : `::${variant}`,
+    described.text === "" ? "" : ` {${described.text}}`,
+  ];
   const wait: Wait = {
     kind: "unknown",
-    text:
-      keeper === undefined
-        ? `${typeText}${state}${fields}`
-        : `\`${keeper.field}\` of ${keeper.type}, which keeps its waker at ${hex(keeper.at)}`,
-    ...(resource === undefined ? {} : { resource }),
-    evidence:
-      why !== undefined
-        ? unknown(why)
-        : unknown(
-            keeper === undefined
-              ? "a future that Grace does not know; its fields are shown"
-              : `what uses the waker in the field ${keeper.field} of ${keeper.type} is not known to Grace`,
-          ),
+    text: words.join(""),
+    ...(described.target === undefined ? {} : { resource: described.target }),
+    evidence: unknown(why ?? "a future that Grace does not know; its fields are shown"),
   };
-  return { kind: "leaf", ...nodeName(reading, variant), wait, ...(variant === undefined ? {} : { state: variant }) };
+  return { kind: "leaf", ...named, wait };
 }
 
 const maxFields = 6;

@@ -1,4 +1,6 @@
+import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
+import { unknown } from "../../base/evidence";
 import { shortenType } from "../../rust/names";
 import {
   activeVariant,
@@ -14,6 +16,7 @@ import type { Place } from "../../rust/place";
 import { factsAt, wakerData } from "../chains/context";
 import { reaches } from "../chains/reaches";
 import type { ReachQuestion } from "../chains/reaches";
+import type { Wait } from "../model";
 import type { Reading } from "./entry";
 
 export interface KeptWaker {
@@ -127,3 +130,11 @@ function inside(place: Place): Inner[] {
 
 const fields = (place: Place): Inner[] =>
   membersOf(place).map((each) => ({ place: memberPlace(place, each), field: each.name }));
+
+/** What a person is told of it: who has the waker, since what it stands for is not known. */
+export const keeperWait = ({ field, type, at, object }: KeptWaker): Wait => ({
+  kind: "unknown",
+  text: `\`${field}\` of ${type}, which keeps its waker at ${hex(at)}`,
+  resource: object,
+  evidence: unknown(`what uses the waker in the field ${field} of ${type} is not known to Grace`),
+});

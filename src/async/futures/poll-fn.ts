@@ -15,6 +15,7 @@ import type { Place } from "../../rust/place";
 import { factsAt } from "../chains/context";
 import type { Branch, FutureEntry, Reading, Step } from "./entry";
 import { futureFields, labelled } from "./generic";
+import { keeperWait, keptWaker } from "./kept-waker";
 import { sourceBranches } from "./sources";
 
 const maxPointers = 4;
@@ -79,6 +80,8 @@ function pollFn(reading: Reading): Step | undefined {
   }
   const sources = sourceBranches(reading, closure);
   if (sources.length > 0) return { kind: "node", name, branches: sources };
+  const keeper = keptWaker(reading, closure);
+  if (keeper !== undefined) return { kind: "leaf", name, wait: keeperWait(keeper) };
   return {
     kind: "leaf",
     name,

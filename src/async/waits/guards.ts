@@ -81,6 +81,34 @@ function permit(context: ChainContext, guard: Place): GuardFacts | undefined {
   };
 }
 
+/**
+ * A connection that was taken out of a pool of sqlx, `PoolConnection{live: Option<Live>, pool: Arc<PoolInner{semaphore, ..}>}` (sqlx-core 0.6 to
+ * 0.8, src/pool/{connection,inner}.rs): it has a permit of the pool's semaphore without a guard, until it is dropped.
+ */
+function pooled(context: ChainContext, guard: Place): GuardFacts | undefined {
+  const live = member(guard, "live");
+  const option = live === undefined ? undefined : asOption(live);
+  const pool = behind(guard, "pool");
+  if (option === undefined || isFailure(option) || option.kind === "none" || pool === undefined) return undefined;
+  const holder = path(pool, ["semaphore"]);
+  const owner =
+    holder === undefined
+      ? undefined
+      : seek(context, holder, "tokio::sync::semaphore::Semaphore", { depth: 4, budget: 12, borrowed: false });
+  const semaphore = owner === undefined ? undefined : semaphoreIn(context, owner);
+  if (owner === undefined || semaphore === undefined || semaphoreFacts(context, semaphore) === undefined)
+    return undefined;
+  context.owners.set(semaphore.address, owner.address);
+  return {
+    kind: "semaphore",
+    resource: owner.address,
+    key: semaphore.address,
+    lock: "unknown",
+    isExclusive: false,
+    permits: 1,
+  };
+}
+
 /** A reserved place in a bounded channel: `Permit{chan: &Tx{inner: Arc<Chan>}}`. */
 function reserved(context: ChainContext, guard: Place): GuardFacts | undefined {
   const chan = seek(context, guard, "tokio::sync::mpsc::chan::Chan", { depth: 8, budget: 30 });
@@ -155,6 +183,7 @@ const entries: readonly GuardEntry[] = [
     read: tokioGuard("rwlock-write", true),
   },
   { paths: ["tokio::sync::semaphore::SemaphorePermit", "tokio::sync::semaphore::OwnedSemaphorePermit"], read: permit },
+  { paths: ["sqlx_core::pool::connection::PoolConnection"], read: pooled },
   {
     paths: [
       "tokio::sync::mpsc::bounded::Permit",

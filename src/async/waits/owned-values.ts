@@ -22,7 +22,19 @@ export interface OwnedValue {
  * The values of accepted types that a suspended state machine's locals, captures and temporaries own, however wrapped. Captures that were moved to a
  * local are left out; whether a local is still live is not recorded, so each of them is a "maybe".
  */
-export function ownedValues(context: ChainContext, coroutine: CoroutineValue, question: TypeQuestion): OwnedValue[] {
+export const ownedValues = (context: ChainContext, coroutine: CoroutineValue, question: TypeQuestion): OwnedValue[] =>
+  ownedBy(
+    context,
+    coroutine.saved.filter((saved) => !saved.isMovedOut),
+    question,
+  );
+
+/** The values of accepted types that some named values own, however wrapped. */
+export function ownedBy(
+  context: ChainContext,
+  owners: readonly { readonly name: string; readonly place: Place }[],
+  question: TypeQuestion,
+): OwnedValue[] {
   const found: OwnedValue[] = [];
   let budget = maxValues;
   const visit = (place: Place, local: string, depth: number): void => {
@@ -36,10 +48,8 @@ export function ownedValues(context: ChainContext, coroutine: CoroutineValue, qu
     if (!mayContain(context, place.module, place.type, question)) return;
     for (const inner of parts(place)) visit(inner, local, depth + 1);
   };
-  for (const saved of coroutine.saved) {
-    if (!saved.isMovedOut && mayContain(context, saved.place.module, saved.place.type, question))
-      visit(saved.place, saved.name, 0);
-  }
+  for (const { place, name } of owners)
+    if (mayContain(context, place.module, place.type, question)) visit(place, name, 0);
   return found;
 }
 
