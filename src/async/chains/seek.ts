@@ -57,15 +57,13 @@ export function seekPlace(
 ): Place | undefined {
   const maxDepth = options.depth ?? 14;
   let budget = options.budget ?? 300;
-  const seen: Place[] = [];
+  const seen = new Seen();
   let level: Place[] = [start];
   for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
     const next: Place[] = [];
     for (const place of level) {
       if (budget-- <= 0) return undefined;
-      // Few are seen, so that looking at each is faster than a set of keys.
-      if (seen.some((each) => each.address === place.address && each.type === place.type)) continue;
-      seen.push(place);
+      if (!seen.add(place)) continue;
       if (accept(place)) return place;
       if (depth > 0 && options.stop?.(place) === true) continue;
       next.push(...inside(context, place, options));
@@ -74,6 +72,27 @@ export function seekPlace(
   }
   return undefined;
 }
+
+/** Values that were met. Of few each is looked at, which is faster than a set of keys. */
+class Seen {
+  private readonly few: Place[] = [];
+  private many: Set<string> | undefined;
+
+  /** False: it is known. */
+  add(place: Place): boolean {
+    const { few } = this;
+    if (this.many === undefined) {
+      for (const each of few) if (each.address === place.address && each.type === place.type) return false;
+      few.push(place);
+      if (few.length === 64) this.many = new Set(few.map(keyOf));
+      return true;
+    }
+    const { size } = this.many;
+    return this.many.add(keyOf(place)).size > size;
+  }
+}
+
+const keyOf = (place: Place): string => `${place.type}@${place.address}`;
 
 function inside(context: ChainContext, place: Place, options: SeekOptions): Place[] {
   const type = typeOf(place);

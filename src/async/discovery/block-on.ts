@@ -222,6 +222,7 @@ function byStackSearch(kind: BlockOnKind, program: Program, zones: StackZones, f
       const inner = unwrapRoot(kind, place).place;
       return isReference && inner === place ? undefined : inner;
     },
+    isAnchored: (place) => unwrapRoot(kind, place).executor !== undefined,
     ...(kind.isRefuted === undefined ? {} : { isRefuted: kind.isRefuted }),
   });
 }

@@ -21,6 +21,8 @@ export interface StackSearch {
   readonly frames: readonly PhysicalFrame[];
   /** The future proper of what lies on the stack (through a box); the place itself by default. `undefined`: not what was looked for. */
   readonly unwrap?: (place: Place) => Place | undefined;
+  /** Whether what lies around the future proper leads to the executor that drives it, which no garbage does. */
+  readonly isAnchored?: (place: Place) => boolean;
   /** Whether the innermost future of the chain cannot be awaited by anybody as it is. */
   readonly isRefuted?: (leaf: Place) => boolean;
 }
@@ -38,6 +40,7 @@ interface Hit {
   /** The link is between the innermost future, which waits, and the object that it waits for: exactly where both must have it. */
   linkedLeaf: boolean;
   pointed: boolean;
+  readonly anchored: boolean;
   /** Invariants that the variables of the suspended coroutines keep. */
   readonly kept: number;
   /** Variables that break one: moved or dropped, or no variables at all. */
@@ -82,7 +85,11 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
     );
   }
   const score = (hit: Hit): number =>
-    (hit.linkedLeaf ? 2000 : 0) + (hit.linked ? 1000 : 0) + hit.suspended * 20 + (hit.pointed ? 10 : 0);
+    (hit.linkedLeaf ? 2000 : 0) +
+    (hit.linked ? 1000 : 0) +
+    (hit.anchored ? 500 : 0) +
+    hit.suspended * 20 +
+    (hit.pointed ? 10 : 0);
   const ranked = hits.filter(isKnown).sort((a, b) => score(b) - score(a));
   const [best, second] = ranked;
   const found = `${String(hits.length)} ${hits.length === 1 ? "place fits" : "places fit"} its type`;
@@ -112,7 +119,9 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
       ? "what it waits for links back to it"
       : best.pointed
         ? "a register or the live stack holds its address"
-        : "so do the variables that it keeps";
+        : best.anchored
+          ? "what is around it leads to its executor"
+          : "so do the variables that it keeps";
   return {
     place: best.place,
     evidence: inferred(`found in the frames of block_on: its whole chain decodes, and ${link}; ${found}`),
@@ -123,8 +132,11 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
  * Somebody knows the place. Live stacks are full of addresses of themselves, and the heap has many of the stack: where only that speaks for a place
  * and not the very object that it waits for, it has to look like the future in more than its state's byte.
  */
-export const isKnown = (hit: Pick<Hit, "checks" | "linked" | "linkedLeaf" | "pointed" | "kept" | "broken">): boolean =>
+export const isKnown = (
+  hit: Pick<Hit, "checks" | "linked" | "linkedLeaf" | "pointed" | "anchored" | "kept" | "broken">,
+): boolean =>
   hit.linkedLeaf ||
+  hit.anchored ||
   (hit.linked && hit.checks >= 3) ||
   (hit.pointed && hit.checks >= 4) ||
   (hit.kept >= 4 && hit.broken === 0);
@@ -148,7 +160,17 @@ function hitsIn(
     if (contradiction !== undefined || suspended === 0 || !isPolledThroughout(inner)) continue;
     const leaf = innermost(inner, undefined);
     if (leaf !== undefined && search.isRefuted?.(leaf) === true) continue;
-    hits.push({ place, checks, suspended, linked: false, linkedLeaf: false, pointed: false, ...variablesOf(inner) });
+    const anchored = search.isAnchored?.(place) === true;
+    hits.push({
+      place,
+      checks,
+      suspended,
+      linked: false,
+      linkedLeaf: false,
+      pointed: false,
+      anchored,
+      ...variablesOf(inner),
+    });
   }
   return hits;
 }

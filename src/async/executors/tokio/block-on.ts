@@ -4,6 +4,7 @@ import { asOption, deref, isFailure, member, path, peel, typeOf } from "../../..
 import type { Place } from "../../../rust/place";
 import { baseName } from "../../../rust/type-names";
 import type { BlockOnKind } from "../../discovery/block-on";
+import { plausibility } from "../../discovery/plausibility";
 import { isTraceRoot, withoutTraceRoot } from "./names";
 import { isPinnedBox } from "./task-layout";
 
@@ -64,6 +65,10 @@ function sharedOfLocalSet(reference: Place): Address | undefined {
   const set = deref(reference);
   const context = set === undefined ? undefined : path(set, ["context"]);
   const inner = context === undefined ? undefined : deref(context);
-  const shared = inner === undefined ? undefined : path(inner, ["shared"]);
-  return shared === undefined ? undefined : deref(shared)?.address;
+  const field = inner === undefined ? undefined : path(inner, ["shared"]);
+  const shared = field === undefined ? undefined : deref(field);
+  // An Arc that nobody owns is no LocalSet's.
+  return field === undefined || shared === undefined || plausibility(field).contradiction !== undefined
+    ? undefined
+    : shared.address;
 }

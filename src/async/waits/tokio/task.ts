@@ -1,7 +1,7 @@
 import { hex } from "../../../base/brand";
 import type { Address } from "../../../base/brand";
 import { inferred, verified } from "../../../base/evidence";
-import { innermost, member, path, readUnsigned } from "../../../rust/place";
+import { isDetached, innermost, member, path, readUnsigned } from "../../../rust/place";
 import type { Place } from "../../../rust/place";
 import { seek, seekPlace } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
@@ -103,7 +103,7 @@ const never = (reading: Reading): Step =>
   leaf("pending", {
     kind: "never",
     text: "nothing: pending() never completes",
-    resource: reading.frame.place.address,
+    ...(isDetached(reading.frame.place) ? {} : { resource: reading.frame.place.address }),
     evidence: verified("a future that is never ready"),
   });
 
