@@ -2,6 +2,7 @@ import type { Problem } from "../base/problem";
 import { openSnapshot } from "../snapshot/open";
 import { openProgram } from "../symbols/open-program";
 import { Autopsy } from "./autopsy";
+import { sourceReader } from "./source-reader";
 
 export interface AutopsyOptions {
   /** The main executable, given by hand. */
@@ -23,6 +24,7 @@ export async function openAutopsy(
     ...(options.program === undefined ? {} : { program: options.program }),
     symbolPath: options.symbolPath ?? [],
     trustMismatchedSymbols: options.trustMismatchedSymbols ?? false,
+    source: sourceReader(options.sourceMap ?? {}),
   });
   return { autopsy: new Autopsy(program, options.sourceMap ?? {}) };
 }

@@ -36,6 +36,8 @@ export interface SymbolOptions {
   readonly symbolPath: readonly string[];
   /** Take files whose build id or GUID differs from the dump's. */
   readonly trustMismatchedSymbols: boolean;
+  /** Gives the bytes of a source file by its path in debug information; `undefined` where it is not at hand. Must not throw. */
+  readonly source?: (file: string) => Uint8Array | undefined;
 }
 
 export const linkIn = (module: LoadedModule, at: Address): LinkAddress => toLinkAddress(at, module.bias);

@@ -11,9 +11,9 @@ import { separateDebug } from "../support/separate-debug";
 import { compareWithTruth, markerLines, summary } from "../support/truth-check";
 import type { Comparison } from "../support/truth-check";
 
-async function compare(name: string): Promise<Comparison> {
-  const { dumpPath, programPath, truth, sourceDir } = await fixture(name);
-  const opened = await openAutopsy(dumpPath, { program: programPath });
+async function compare(name: string, withSources = false): Promise<Comparison> {
+  const { dumpPath, programPath, truth, sourceDir, sourceMap } = await fixture(name);
+  const opened = await openAutopsy(dumpPath, { program: programPath, ...(withSources ? { sourceMap } : {}) });
   assert.ok(!("error" in opened));
   try {
     return compareWithTruth(runNow(opened.autopsy.report()), truth, markerLines(sourceDir));
@@ -39,6 +39,24 @@ describe("the report of a Windows dump", function () {
       assert.ok(comparison.frames.right >= frames * comparison.frames.expected, summary(comparison));
     });
   }
+
+  it("has the lines that optimised code leaves nothing of where the sources are at hand", async () => {
+    const comparison = await compare("zoo-win", true);
+    assert.deepEqual(comparison.wrong, [], summary(comparison));
+    assert.ok(comparison.frames.right >= comparison.frames.expected - 1, summary(comparison));
+  });
+
+  it("tells of a line that the source alone gave that it is inferred", async () => {
+    const { dumpPath, programPath, lineOf, sourceMap } = await fixture("zoo-win");
+    const opened = await openAutopsy(dumpPath, { program: programPath, sourceMap });
+    assert.ok(!("error" in opened));
+    const report = runNow(opened.autopsy.report());
+    opened.autopsy.close();
+    const holder = report.tasks.find((each) => each.future === "zoo::locks::mutex_holder");
+    assert.equal(holder?.awaits?.line, lineOf("mutex_holder").line);
+    assert.equal(holder.awaits.evidence?.grade, "inferred");
+    assert.match(holder.awaits.evidence.why, /order of the awaits in the source/);
+  });
 
   /** The report of a dump of the program `crash`. */
   async function crashed(name: string, options: AutopsyOptions = {}) {

@@ -14,6 +14,20 @@ const largestC13 = 1 << 30;
 /** Compiler-made code: "never step into" and "always step into". */
 const noLine = new Set([0xfeefee, 0xf00f00]);
 
+const checksumKinds: Readonly<
+  Record<number, { readonly algorithm: FileChecksum["algorithm"]; readonly size: number }>
+> = {
+  1: { algorithm: "md5", size: 16 },
+  2: { algorithm: "sha1", size: 20 },
+  3: { algorithm: "sha256", size: 32 },
+};
+
+export interface FileChecksum {
+  readonly algorithm: "md5" | "sha1" | "sha256";
+  /** In hex digits. */
+  readonly value: string;
+}
+
 export interface PdbLineRow {
   readonly at: LinkAddress;
   /** Key of the file, see `file`. */
@@ -87,6 +101,17 @@ export class ModuleLines {
     const { checksums, bytes } = this;
     if (checksums === undefined || !(id >= 0) || checksums.offset + id + 4 > checksums.end) return undefined;
     return this.names.at(new Cursor(bytes, checksums.offset + id).u32());
+  }
+
+  /** Checksum of a file as the compiler read it; `undefined` where the PDB has none (LLVM, FileChecksumKind). */
+  checksum(id: number): FileChecksum | undefined {
+    const { checksums, bytes } = this;
+    if (checksums === undefined || !(id >= 0) || checksums.offset + id + 6 > checksums.end) return undefined;
+    const cursor = new Cursor(bytes.subarray(0, checksums.end), checksums.offset + id + 4);
+    const size = cursor.u8();
+    const kind = checksumKinds[cursor.u8()];
+    if (kind?.size !== size || cursor.remaining < size) return undefined;
+    return { algorithm: kind.algorithm, value: Buffer.from(cursor.slice(size)).toString("hex") };
   }
 
   /** Rows of the function that covers `at`, by address, without what was inlined: the line of the call stands for it. */

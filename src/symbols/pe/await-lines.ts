@@ -8,10 +8,12 @@ import { insideEnum, lastStep, rustName } from "../pdb/names";
 import type { Pdb } from "../pdb/pdb";
 import type { EnumType, SourcePosition, TypeRef } from "../type-model";
 import { dispatchOf, readsByte } from "./dispatch";
+import { SourceOrders } from "./source-order";
+import type { SourceOrder, SourceReader } from "./source-order";
 import { decodeX86 } from "./x86-decode";
 
 /** How the line of an await was found in the code. */
-export type AwaitRoute = "state store" | "jump table" | "poll calls";
+export type AwaitRoute = "source order" | "state store" | "jump table" | "poll calls";
 
 export interface RecoveredLine {
   readonly position: SourcePosition;
@@ -25,6 +27,8 @@ export interface RecoveredAwaits {
   readonly lines: ReadonlyMap<number, RecoveredLine>;
   /** First and last line of the body's code. */
   readonly body: { readonly file: string; readonly first: number; readonly last: number } | undefined;
+  /** Why the source told none. */
+  readonly noSource?: string;
 }
 
 const nothing: RecoveredAwaits = { lines: new Map(), body: undefined };
@@ -63,13 +67,17 @@ interface Found {
  */
 export class AwaitLines {
   private readonly known = new Map<TypeRef, RecoveredAwaits>();
+  private readonly sources: SourceOrders | undefined;
 
   constructor(
     private readonly pdb: Pdb,
     private readonly code: (at: LinkAddress, length: number) => Uint8Array,
     /** Whether the PDB's records of tables are believed. Without them the tables are found in the code. */
     private readonly records = true,
-  ) {}
+    source?: SourceReader,
+  ) {
+    this.sources = source === undefined ? undefined : new SourceOrders(source);
+  }
 
   of(ref: TypeRef): RecoveredAwaits {
     const known = this.known.get(ref);
@@ -90,7 +98,16 @@ export class AwaitLines {
     const [first] = bodies;
     if (first === undefined) return nothing;
     const lines = new Map<number, RecoveredLine>();
-    const votes = bodies.map((body) => this.vote(body, type));
+    const order = this.sources === undefined ? undefined : sourceOrder(this.sources, first, name, type);
+    const bySource = new Map<number, Found>();
+    const firstRow = first.node.rows[0];
+    order?.lines?.forEach((line, index) => {
+      if (firstRow !== undefined) bySource.set(firstSuspended + index, { fileId: firstRow.fileId, line });
+    });
+    const votes = bodies.map((body, index) => ({
+      ...this.vote(body, type),
+      "source order": index === 0 ? bySource : noVotes,
+    }));
     const settled = new Map<number, Settled>();
     for (let index = firstSuspended; index < type.variants.length; index++) {
       const found = settle(votes, index);
@@ -101,7 +118,12 @@ export class AwaitLines {
       if (file === undefined || isBorrowed(index, found, settled)) continue;
       lines.set(index, { position: { file, line: found.line }, routes: found.routes, others: found.others });
     }
-    return { lines, body: bodyOf(first) };
+    const body = bodyOf(first);
+    if (order?.lines === undefined) return { lines, body, ...(order === undefined ? {} : { noSource: order.why }) };
+    return {
+      lines,
+      body: body && { ...body, first: Math.min(body.first, order.body.openLine), last: order.body.lastLine },
+    };
   }
 
   // --- where the code is
@@ -156,7 +178,7 @@ export class AwaitLines {
 
   // --- what it tells
 
-  private vote(body: Body, type: EnumType): Votes {
+  private vote(body: Body, type: EnumType): Omit<Votes, "source order"> {
     const size = Math.min(body.procedure.high - body.procedure.low, largestFunction);
     const code = this.code(body.procedure.low, size).slice();
     const calls: Call[] = [];
@@ -372,7 +394,8 @@ interface Call {
 }
 
 type Votes = Readonly<Record<AwaitRoute, ReadonlyMap<number, Found>>>;
-const routes: readonly AwaitRoute[] = ["jump table", "poll calls", "state store"];
+const noVotes: ReadonlyMap<number, Found> = new Map();
+const routes: readonly AwaitRoute[] = ["source order", "jump table", "poll calls", "state store"];
 
 type Settled = Found & { readonly routes: readonly AwaitRoute[]; readonly others: readonly number[] };
 
@@ -381,7 +404,8 @@ type Settled = Found & { readonly routes: readonly AwaitRoute[]; readonly others
  * while the polls say that the line is another await's.
  */
 function isBorrowed(state: number, found: Settled, all: ReadonlyMap<number, Settled>): boolean {
-  if (found.routes.length > 1 || found.routes.includes("poll calls")) return false;
+  if (found.routes.length > 1 || found.routes.includes("poll calls") || found.routes.includes("source order"))
+    return false;
   for (const [other, settled] of all)
     if (other !== state && settled.line === found.line && settled.routes.includes("poll calls")) return true;
   return false;
@@ -408,6 +432,30 @@ function settle(votes: readonly Votes[], state: number): Settled | undefined {
     };
   }
   return undefined;
+}
+
+/** The awaits as the source has them, for the code of `body`. */
+function sourceOrder(
+  sources: SourceOrders,
+  { lines, node, procedure, isInlined }: Body,
+  resumeName: string,
+  type: EnumType,
+): SourceOrder {
+  const [first] = node.rows;
+  const inlinee = isInlined ? lines.inlinee(node.inlinee) : undefined;
+  const start = inlinee ?? (isInlined ? undefined : lines.rowAt(procedure.low));
+  const file = start === undefined ? undefined : lines.file(start.fileId);
+  if (first === undefined || start === undefined || file === undefined || first.fileId !== start.fileId)
+    return { why: "the PDB does not tell where it begins" };
+  const own = node.rows.filter((row) => row.fileId === start.fileId && row.line > 0).map((row) => row.line);
+  return sources.of({
+    file,
+    checksum: lines.checksum(start.fileId),
+    resumeName,
+    firstLine: start.line,
+    lines: own,
+    awaits: type.variants.length - firstSuspended,
+  });
 }
 
 const rowAt = (rows: readonly InlineRow[], at: number): InlineRow | undefined =>

@@ -34,7 +34,7 @@ export function loadPe(finder: PeFinder, module: Module, memory: Memory): Loaded
     const symbols = new GnuModuleSymbols(mapped, separate?.file);
     return { symbols, bias: module.base - symbols.linkBase, ...common };
   }
-  return { bias: module.base, symbols: new PeModuleSymbols(mapped, pdb), ...common };
+  return { bias: module.base, symbols: new PeModuleSymbols(mapped, pdb, finder.options.source), ...common };
 }
 
 /**

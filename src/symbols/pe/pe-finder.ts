@@ -59,7 +59,7 @@ export class PeFinder {
 
   constructor(
     private readonly dumpPath: string,
-    private readonly options: SymbolOptions,
+    readonly options: SymbolOptions,
   ) {}
 
   find(module: Module): FoundPe {

@@ -29,6 +29,7 @@ import type { SourcePosition, Type, TypeArgument, TypeRef } from "../type-model"
 import { coroutineRefs } from "../pdb/coroutines";
 import { AwaitLines } from "./await-lines";
 import type { AwaitRoute } from "./await-lines";
+import type { SourceReader } from "./source-order";
 import { unwindX64 } from "./unwind-x64";
 
 /** A function that only an export names reaches this far at most. */
@@ -40,13 +41,18 @@ export class PeModuleSymbols implements ModuleSymbols {
   private readonly awaits: AwaitLines | undefined;
   private knownExports: { readonly starts: Float64Array; readonly names: readonly string[] } | undefined;
 
-  /** @param image the module's file, or the module as it lies in the dump. */
+  /**
+   * @param image the module's file, or the module as it lies in the dump.
+   * @param source where sources are, if anyone knows.
+   */
   constructor(
     readonly image: PeFile | undefined,
     readonly pdb: Pdb | undefined,
+    source?: SourceReader,
   ) {
     if (pdb !== undefined) {
-      this.awaits = new AwaitLines(pdb, (at, length) => image?.readAt(at, length) ?? new Uint8Array(0));
+      const code = (at: LinkAddress, length: number): Uint8Array => image?.readAt(at, length) ?? new Uint8Array(0);
+      this.awaits = new AwaitLines(pdb, code, true, source);
       pdb.bodyOf = (coroutine) => this.awaits?.of(coroutine).body;
     }
     if (pdb?.dbi.isReadable === false)
@@ -319,6 +325,7 @@ export class PeModuleSymbols implements ModuleSymbols {
 }
 
 const routeWords: Readonly<Record<AwaitRoute, string>> = {
+  "source order": "the order of the awaits in the source",
   "jump table": "the target of the jump to this state",
   "poll calls": "the call that polls what is awaited",
   "state store": "the store of the state's number",
