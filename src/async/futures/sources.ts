@@ -35,7 +35,8 @@ function sourceQuestion(context: ChainContext): ReachQuestion {
 export function sourceBranches(reading: Reading, start: Place): Branch[] {
   const { context } = reading;
   const question = sourceQuestion(context);
-  if (!reaches(context, start.module, start.type, question)) return [];
+  // A type with an entry of its own is not searched below another, but it is when that entry asks (copy_bidirectional of tokio 1.21).
+  if (factsAt(context, start).entry === undefined && !reaches(context, start.module, start.type, question)) return [];
   const found: Branch[] = [];
   const isOther = (place: Place): boolean => !reaches(context, place.module, place.type, question);
   seekPlace(
