@@ -172,7 +172,7 @@ function chainLines(chains: readonly AwaitAnswer[], style: PathStyle, folded: bo
     const branch = node.branch === undefined ? "" : `[${node.branch}] `;
     const done = node.finished === true ? "   finished" : "";
     rows.push({
-      left: `${indent}${marker}${branch}${node.name}`,
+      left: `${indent}${marker}${branch}${folded ? spokenName(node, end) : node.name}`,
       right: `${end === node ? rowPlace(node, style) : ""}${waitText(last)}${holdText(nodes)}${done}`.trim(),
     });
     const childIndent = indent + (marker === "" ? "" : marker === "├ " ? "│ " : "  ");
@@ -194,6 +194,14 @@ function endOfLibraryRun(node: AwaitAnswer): AwaitAnswer {
     end = end.children[0]!;
   }
   return end;
+}
+
+/** Of a run of a library's nodes the outermost that is no mere combinator: `Map<MapErr<Connection>>` is a connection. */
+function spokenName(start: AwaitAnswer, end: AwaitAnswer): string {
+  let here = start;
+  while (here !== end && here.type.startsWith("futures_util::") && here.children[0] !== undefined)
+    here = here.children[0];
+  return here.name;
 }
 
 const isFoldable = (node: AwaitAnswer): boolean => node.library === true || node.kind !== "async";

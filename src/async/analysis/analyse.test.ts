@@ -177,6 +177,19 @@ describe("a deadlock", () => {
     assert.deepEqual(kinds(found), []);
   });
 
+  it("is one of requests whose connections watch for their peers beside it, less sure: a peer that goes gives its request up", () => {
+    const request = (a: number, b: number, key: string): Made => ({
+      key,
+      tree: node("Connection", [
+        node("handler", [waiting(lock("mutex", b, 1))], { holds: [hold("mutex", a)] }),
+        { ...waiting({ kind: "io", text: "fd 7 to be readable", evidence: verified("waker") }), aside: true },
+      ]),
+    });
+    const found = analysis([request(0x500, 0x600, "1"), request(0x600, 0x500, "2")]);
+    assert.deepEqual(kinds(found), ["deadlock"]);
+    assert.equal(found.verdicts[0]!.evidence.grade, "inferred");
+  });
+
   it("is one when the other way must be gone too", () => {
     const both = node("join!", [waiting(lock("mutex", 0x600, 1)), waiting(timer)]);
     const found = analysis([

@@ -42,8 +42,12 @@ function dispatcher(reading: Reading): Step | undefined {
   const { context, frame } = reading;
   const step = genericStep(reading);
   const dispatch = member(frame.place, "dispatch");
-  const isServer = dispatch !== undefined && pathAt(context, dispatch) === "hyper::proto::h1::dispatch::Server";
-  return isServer && isRequestRead(frame.place) ? withAsides(step, ({ wait }) => wait?.kind === "io") : step;
+  if (dispatch === undefined) return step;
+  const isServer = pathAt(context, dispatch) === "hyper::proto::h1::dispatch::Server";
+  // It is all that a connection is made of, which is the name that people know.
+  const name = `hyper::${isServer ? "server" : "client"}::http1::Connection`;
+  const told = isServer && isRequestRead(frame.place) ? withAsides(step, ({ wait }) => wait?.kind === "io") : step;
+  return told?.kind === "node" || told?.kind === "leaf" ? { ...told, name } : told;
 }
 
 /**
