@@ -5,10 +5,11 @@ import type { Evidence } from "../../base/evidence";
 import { sortSliced } from "../../base/work";
 import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
-import { holdsIn, waitsIn } from "../chains/await-tree";
+import { holdsIn } from "../chains/await-tree";
 import type { AwaitNode, Hold, Task, TaskKey, Wait, WaitKind } from "../model";
 import { semaphoreFacts } from "../waits/tokio/semaphore";
 import type { SemaphoreFacts } from "../waits/tokio/semaphore";
+import { changed } from "./changed";
 import { isReferredByRunning, probableHolders } from "./live-stacks";
 import type { PlacedHold, PlacedWait, TaskFacts } from "./model";
 
@@ -47,12 +48,18 @@ export const isSyncLockKind = (kind: WaitKind): boolean => /^(?:std|parking_lot)
 /** Locks of tasks, and those of threads. */
 export const isLockKind = (kind: WaitKind): boolean => lockKinds.has(kind) || isSyncLockKind(kind);
 
-export const factsOfTree = (task: TaskFacts["task"], tree: AwaitNode): TaskFacts => ({
-  task,
-  tree,
-  holds: [...holdsIn(tree)],
-  waits: [...waitsIn(tree)],
-});
+export function factsOfTree(task: TaskFacts["task"], tree: AwaitNode): TaskFacts {
+  const holds: PlacedHold[] = [];
+  const waits: PlacedWait[] = [];
+  const visit = (node: AwaitNode, depth: number, isLive: boolean): void => {
+    const isWaiting = isLive && node.finished !== true;
+    if (node.holds !== undefined) for (const hold of node.holds) holds.push({ hold, node, depth });
+    if (isWaiting && node.waitsFor !== undefined) waits.push({ wait: node.waitsFor, node });
+    for (const child of node.children) visit(child, depth + 1, isWaiting);
+  };
+  visit(tree, 0, true);
+  return { task, tree, holds, waits };
+}
 
 /** One address for a lock, however it was met: the Mutex rather than the semaphore inside of it. */
 export const lockAddress = (
@@ -173,7 +180,8 @@ export function lockAround<T extends { readonly address: Address }>(
 }
 
 /** A guard that was moved into a future further down leaves its bytes above: the deepest place is the live one. */
-export function deepest(context: ChainContext, holds: readonly PlacedHold[]): PlacedHold[] {
+export function deepest(context: ChainContext, holds: readonly PlacedHold[]): readonly PlacedHold[] {
+  if (holds.length < 2) return holds;
   const best = new Map<string, PlacedHold>();
   for (const placed of holds) {
     const key = `${placed.hold.kind} ${lockAddress(context, placed.hold) ?? 0}`;
@@ -376,13 +384,15 @@ export function withHolders(
   unguarded: readonly Hold[] = [],
 ): AwaitNode {
   const live = new Set(deepest(context, facts.holds).map((each) => each.hold));
-  const inTree = new Set([...holdsIn(facts.tree)].map((each) => each.hold));
-  const onStack = [...live].filter((hold) => !inTree.has(hold));
+  const inTree = live.size === 0 ? undefined : new Set([...holdsIn(facts.tree)].map((each) => each.hold));
+  const onStack = [...live].filter((hold) => inTree?.has(hold) !== true);
   for (const hold of unguarded) live.add(hold);
   const rewrite = (node: AwaitNode): AwaitNode => {
-    const children = node.children.map(rewrite);
+    const children = changed(node.children, rewrite);
     const waitsFor = node.waitsFor === undefined ? undefined : waitWith(context, node.waitsFor, locks);
-    const own = node === facts.tree ? [...(node.holds ?? []), ...onStack, ...unguarded] : node.holds;
+    const isRoot = node === facts.tree && onStack.length + unguarded.length > 0;
+    const own = isRoot ? [...(node.holds ?? []), ...onStack, ...unguarded] : node.holds;
+    if (own === undefined && waitsFor === node.waitsFor && children === node.children) return node;
     const holds = own
       ?.filter((hold) => live.has(hold))
       .map((hold) => holdWith(context, facts.task, hold, locks))

@@ -25,21 +25,26 @@ const maxFutures = 64;
  * lock itself confirms counts (its node is in the queue, or the permit was handed out): a future that was dropped leaves its bytes.
  */
 export function idleWaits(context: ChainContext, task: Task, tree: AwaitNode): IdleWait[] {
+  const owners: AwaitNode[] = [];
+  const collectOwners = (node: AwaitNode): void => {
+    if (node.kind === "async" && node.place !== undefined && !node.isLibrary && node.finished !== true)
+      if (mayKeepFutures(context, node.place)) owners.push(node);
+    node.children.forEach(collectOwners);
+  };
+  collectOwners(tree);
+  if (owners.length === 0) return [];
   // By type too: a state machine and its first field lie at one address.
   const polled = new Set<string>();
   const keyOf = (place: Place): string => `${typeOf(place).name}@${place.address}`;
-  const coroutines: AwaitNode[] = [];
-  const collect = (node: AwaitNode): void => {
+  const collectPolled = (node: AwaitNode): void => {
     if (node.place !== undefined) polled.add(keyOf(node.place));
-    if (node.kind === "async" && node.place !== undefined && !node.isLibrary && node.finished !== true)
-      coroutines.push(node);
-    node.children.forEach(collect);
+    node.children.forEach(collectPolled);
   };
-  collect(tree);
+  collectPolled(tree);
   const found: IdleWait[] = [];
   let left = maxFutures;
-  for (const owner of coroutines) {
-    if (owner.place === undefined || !mayKeepFutures(context, owner.place)) continue;
+  for (const owner of owners) {
+    if (owner.place === undefined) continue;
     const value = coroutineAt(owner.place);
     if (isFailure(value) || value.state.kind !== "suspended") continue;
     for (const saved of value.saved) {

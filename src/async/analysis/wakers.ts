@@ -1,6 +1,7 @@
 import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
 import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../model";
+import { changed } from "./changed";
 
 /**
  * How many wakers of each task lie in live memory, by the address of its header. `undefined`: the sweep found none at all, so that the
@@ -36,8 +37,8 @@ export function withWakers(tree: AwaitNode, task: Task, counts: ReadonlyMap<numb
   const wakers = counts.get(task.address) ?? 0;
   const rewrite = (node: AwaitNode): AwaitNode => {
     const { waitsFor } = node;
-    const children = node.children.map(rewrite);
-    if (waitsFor?.kind !== "unknown") return node.children.length === 0 ? node : { ...node, children };
+    const children = changed(node.children, rewrite);
+    if (waitsFor?.kind !== "unknown") return children === node.children ? node : { ...node, children };
     return {
       ...node,
       children,
