@@ -106,10 +106,12 @@ const explained: readonly {
     change: (line) => line.replace("try_join!", "join! or try_join!"),
   },
   {
-    why: "the state of the future that a LocalSet's thread runs is not found on its stack",
+    why: "no local tells where the future that a LocalSet's thread runs lies: its place is concluded, and so is what lies there",
     most: 1,
     change: (line) =>
-      line.startsWith("block-on zoo::islands::local_root ") ? line.replace("verified", "inferred") : line,
+      /^block-on zoo::islands::local_root | leaf pending waits for never/.test(line)
+        ? line.replace("verified", "inferred")
+        : line,
   },
 ];
 
