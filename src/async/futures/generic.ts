@@ -148,7 +148,35 @@ function polledFields(reading: Reading, place: Place): Branch[] {
           found.push(source);
     }
   }
-  return found;
+  const polled = found.filter((branch) => !isUnpolledLeaf(reading, branch));
+  return polled.length > 0 ? polled : found;
+}
+
+/** A channel's end, a timer and the like in a field, where this task's waker is not: beside what it is kept by, that is not waited for now. */
+function isUnpolledLeaf(reading: Reading, { future }: Branch): boolean {
+  const { context, frame } = reading;
+  if (future === undefined) return false;
+  const own = frame.wakerData === undefined ? {} : { wakerData: frame.wakerData };
+  let here = future;
+  for (let hop = 0; hop < maxWrappers; hop++) {
+    const { type, path, entry } = factsAt(context, here);
+    if (entry !== undefined) {
+      const step = entry.read({ ...reading, frame: { place: here, type, path, parent: frame, ...own } });
+      return step?.kind === "leaf" && step.wait.evidence.grade === "inferred";
+    }
+    const option = type.kind === "enum" ? asOption(here) : undefined;
+    const inner =
+      option !== undefined
+        ? isFailure(option) || option.kind === "none"
+          ? undefined
+          : option.value
+        : type.kind === "pointer"
+          ? tryDeref(here)
+          : unwrapOnce(here);
+    if (inner === undefined || isFailure(inner)) return false;
+    here = inner;
+  }
+  return false;
 }
 
 /** Holds no future at present: a `None`, however it is pinned and boxed, or a value of which all that could hold one is such. */

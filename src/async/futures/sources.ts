@@ -38,7 +38,9 @@ export function sourceBranches(reading: Reading, start: Place): Branch[] {
   // A type with an entry of its own is not searched below another, but it is when that entry asks (copy_bidirectional of tokio 1.21).
   if (factsAt(context, start).entry === undefined && !reaches(context, start.module, start.type, question)) return [];
   const found: Branch[] = [];
-  const isOther = (place: Place): boolean => !reaches(context, place.module, place.type, question);
+  // What is inside of a source (the timer of an Interval) is told with it.
+  const told = new Set<Place>();
+  const isOther = (place: Place): boolean => told.has(place) || !reaches(context, place.module, place.type, question);
   seekPlace(
     context,
     start,
@@ -46,9 +48,18 @@ export function sourceBranches(reading: Reading, start: Place): Branch[] {
       const facts = factsAt(context, place);
       const entry = sourceEntry(context, facts);
       if (entry === undefined) return false;
-      const frame = { place, type: facts.type, path: facts.path, parent: reading.frame };
+      const { wakerData } = reading.frame;
+      const frame = {
+        place,
+        type: facts.type,
+        path: facts.path,
+        parent: reading.frame,
+        ...(wakerData === undefined ? {} : { wakerData }),
+      };
       const step = entry.read({ ...reading, frame });
-      if (step?.kind === "leaf" && !found.some((each) => isSame(each, step.wait.resource, step.wait.kind)))
+      if (step?.kind !== "leaf") return false;
+      told.add(place);
+      if (!found.some((each) => isSame(each, step.wait.resource, step.wait.kind)))
         found.push({ wait: step.wait, name: step.name ?? "source" });
       return found.length >= maxSources;
     },

@@ -104,6 +104,15 @@ function intervalWait(reading: Reading, interval: Place): Wait | undefined {
 
 export const tokioTime: readonly FutureEntry[] = [
   { of: "type", path: sleepPaths, read: sleepStep },
+  {
+    // hyper keeps its timers behind a trait of its own.
+    of: "source",
+    path: sleepPaths,
+    read: (reading: Reading): Step | undefined => {
+      const wait = timerWait(reading, reading.frame.place);
+      return wait?.numbers?.["registered"] === 1 ? leaf("sleep", wait) : undefined;
+    },
+  },
   { of: "type", path: "tokio::time::timeout::Timeout", read: timeoutStep },
   {
     of: "poll_fn",
