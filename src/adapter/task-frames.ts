@@ -1,5 +1,6 @@
 import type { AwaitNode, Task } from "../async/model";
 import type { Location } from "../autopsy/answers";
+import { lineWords } from "../autopsy/await-answer";
 
 /** One row of a task's stack: an await of its chain, or a label that names a branch or what is waited for. */
 export interface TaskFrame {
@@ -57,7 +58,7 @@ function ownRows(node: AwaitNode): readonly TaskFrame[] {
       ? node.state.toLowerCase()
       : undefined,
     node.position === undefined && node.body !== undefined
-      ? `await line not known, body ${String(node.body.first)}-${String(node.body.last)}`
+      ? `await line not known, body ${String(node.body.first)}-${node.body.isOpen === true ? "?" : String(node.body.last)}`
       : undefined,
     node.positionEvidence?.grade === "inferred" ? "line inferred" : undefined,
   ].filter((note) => note !== undefined);
@@ -76,7 +77,7 @@ export function taskThreadName(task: Task, future: string, where: Location | und
   const at =
     where === undefined
       ? ""
-      : ` ${where.file.slice(Math.max(where.file.lastIndexOf("/"), where.file.lastIndexOf("\\")) + 1)}:${String(where.line)}`;
+      : ` ${where.file.slice(Math.max(where.file.lastIndexOf("/"), where.file.lastIndexOf("\\")) + 1)}:${lineWords(where)}`;
   const label = task.id === undefined ? task.key : `task ${task.key}`;
   return `${label} ${task.name ?? future}${what}${at} [${task.state}]`;
 }

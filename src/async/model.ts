@@ -124,7 +124,7 @@ export interface AwaitNode {
   /** The suspended `.await` (coroutine); see `positionEvidence`. */
   readonly position?: SourcePosition;
   /** First and last line of the coroutine's body, the fallback where no await line is known. */
-  readonly body?: { readonly file: string; readonly first: number; readonly last: number };
+  readonly body?: { readonly file: string; readonly first: number; readonly last: number; readonly isOpen?: true };
   readonly positionEvidence?: Evidence;
   readonly size?: number;
   /** "select! 2 of 3", "join! 1 of 2". */

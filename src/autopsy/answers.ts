@@ -12,6 +12,8 @@ export interface EvidenceAnswer {
 export interface Location {
   readonly file: string;
   readonly line: number;
+  /** It is the first line of a body: the line of the await in it is not known. */
+  readonly ofBody?: true;
 }
 
 export interface Report {
@@ -136,6 +138,8 @@ export interface AwaitAnswer {
   readonly line?: number;
   /** Where the line is not known: the body's first and last line. */
   readonly lines?: readonly [number, number];
+  /** Where neither the line nor the body's last one is known: its first. */
+  readonly fromLine?: number;
   readonly size?: number;
   readonly branch?: string;
   readonly finished?: boolean;

@@ -23,9 +23,11 @@ export function awaitAnswer(node: AwaitNode): AwaitAnswer {
   };
 }
 
-function placeOf(node: AwaitNode): { file?: string; line?: number; lines?: readonly [number, number] } {
+function placeOf(node: AwaitNode): Pick<AwaitAnswer, "file" | "line" | "lines" | "fromLine"> {
   if (node.position !== undefined) return { file: node.position.file, line: node.position.line };
-  if (node.body !== undefined) return { file: node.body.file, lines: [node.body.first, node.body.last] };
+  const { body } = node;
+  if (body?.isOpen === true) return { file: body.file, fromLine: body.first };
+  if (body !== undefined) return { file: body.file, lines: [body.first, body.last] };
   return {};
 }
 
@@ -70,7 +72,7 @@ function onlyWay({ children }: AwaitNode): AwaitNode | undefined {
 
 export function locationOf(node: AwaitNode | undefined): Location | undefined {
   if (node?.position !== undefined) return { file: node.position.file, line: node.position.line };
-  if (node?.body !== undefined) return { file: node.body.file, line: node.body.first };
+  if (node?.body !== undefined) return { file: node.body.file, line: node.body.first, ofBody: true };
   return undefined;
 }
 
@@ -95,3 +97,6 @@ export function waitLine(node: AwaitNode): string | undefined {
   const shown = waits.slice(0, 2).map((wait) => wait.text);
   return `${shown.join(" | ")}${waits.length > 2 ? ` | ${String(waits.length - 2)} more` : ""}`;
 }
+
+/** "88", or "80-?" where only the first line of the body is known. */
+export const lineWords = ({ line, ofBody }: Location): string => `${String(line)}${ofBody === true ? "-?" : ""}`;

@@ -2,7 +2,7 @@ import type { AwaitNode, Task } from "../async/model";
 import type { GroupAnswer, Grouping, Location } from "./answers";
 import { forEachSliced, sortSliced } from "../base/work";
 import type { Work } from "../base/work";
-import { leafWaits, locationOf, ownAwait } from "./await-answer";
+import { leafWaits, lineWords, locationOf, ownAwait } from "./await-answer";
 
 /** A task with what a list shows of it; chains are decoded by the caller, since they cost most. */
 export interface ListedTask {
@@ -40,7 +40,7 @@ export function groupKeys(listed: ListedTask, grouping: Grouping): readonly Grou
       const location = locationOf(own);
       if (location === undefined || own === undefined)
         return [{ key: `?${task.state}`, label: task.state === "suspended" ? "await not known" : task.state }];
-      const where = `${location.file}:${String(location.line)}`;
+      const where = `${location.file}:${lineWords(location)}`;
       return [{ key: where, label: own.name, detail: where, location }];
     }
     case "resource": {

@@ -15,7 +15,7 @@ export interface SourceRef extends Span {
   readonly path: string;
   /** From 1. */
   readonly sourceLine: number;
-  /** Where the line is not known, the last line of the body that starts at `sourceLine`. */
+  /** Where the line is not known, the last line of the body that starts at `sourceLine`; the same line where that is not known either. */
   readonly lastLine?: number;
 }
 
@@ -50,11 +50,11 @@ export interface GroupHeading extends Span {
 /** What separates the columns of a row; names and paths hold single spaces only. */
 const gap = "   ";
 
-/** `PATH:LINE` or `PATH:FIRST-LAST`, the whole of `text`. `column` is where it begins in its line. Line 0 is what the writer says for "no line". */
+/** `PATH:LINE`, `PATH:FIRST-LAST` or `PATH:FIRST-?`, the whole of `text`. `column` is where it begins in its line. Line 0 is what the writer says for "no line". */
 export function parsePlace(text: string, line: number, column: number): SourceRef | undefined {
   const colon = text.lastIndexOf(":");
   if (colon <= 0 || text.length - colon > 24) return undefined;
-  const numbers = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text.slice(colon + 1));
+  const numbers = /^(\d{1,9})(?:-(\d{1,9}|\?))?$/.exec(text.slice(colon + 1));
   const sourceLine = Number(numbers?.[1] ?? 0);
   if (numbers === null || sourceLine === 0) return undefined;
   return {
@@ -63,7 +63,7 @@ export function parsePlace(text: string, line: number, column: number): SourceRe
     end: column + text.length,
     path: text.slice(0, colon),
     sourceLine,
-    ...(numbers[2] === undefined ? {} : { lastLine: Number(numbers[2]) }),
+    ...(numbers[2] === undefined ? {} : { lastLine: numbers[2] === "?" ? sourceLine : Number(numbers[2]) }),
   };
 }
 

@@ -168,6 +168,10 @@ describe("the model of a text report", () => {
     assert.equal(line, 1);
     const [place] = parseReport(textReport({ ...reportOf([task("1", unknown)]), threads: [] })).places;
     assert.deepEqual([place?.sourceLine, place?.lastLine], [10, 20]);
+    const { lines, ...open } = { ...unknown, fromLine: 10 };
+    assert.ok(lines !== undefined);
+    const [start] = parseReport(textReport({ ...reportOf([task("1", open)]), threads: [] })).places;
+    assert.deepEqual([start?.sourceLine, start?.lastLine], [10, 10]);
   });
 });
 

@@ -91,7 +91,7 @@ export interface GroupRow extends GroupAnswer {
 
 export interface TaskRow extends TaskSummary {
   /** The program's own innermost suspended await. */
-  readonly at?: { readonly file: string; readonly line: number; readonly name: string };
+  readonly at?: { readonly file: string; readonly line: number; readonly ofBody?: true; readonly name: string };
   /** The leaf's wait, for the row's description. */
   readonly wait?: string;
   /** Marks: "deadlock", "holds a lock", "crashed", ... */
@@ -138,6 +138,8 @@ export interface GraceLaunchArguments {
   readonly program?: string;
   readonly symbolPath?: readonly string[];
   readonly sourceMap?: Readonly<Record<string, string>>;
+  /** Executors to look for; all that Grace knows where there are none. */
+  readonly executors?: readonly string[];
   readonly tasks?: {
     /** Tasks that are threads of the session from the start. */
     readonly limit?: number;

@@ -212,6 +212,8 @@ function rowPlace(node: AwaitAnswer, style: PathStyle): string {
   if (node.line !== undefined) return `${place({ file: node.file, line: node.line }, style)}${mark}`;
   if (node.lines !== undefined)
     return `${displayPath(node.file, style)}:${String(node.lines[0])}-${String(node.lines[1])}  (line not known)`;
+  if (node.fromLine !== undefined)
+    return `${displayPath(node.file, style)}:${String(node.fromLine)}-?  (line not known)`;
   return displayPath(node.file, style);
 }
 

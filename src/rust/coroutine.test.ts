@@ -101,6 +101,14 @@ describe("a coroutine", () => {
     );
     assert.equal(bodyBounds(world.type(numbered)), undefined);
   });
+
+  it("has a body that ends nowhere where the debug info tells its first line alone", () => {
+    const open = world.coroutine("zoo::open::{async_fn_env#0}", 8, 0, [
+      { name: "Unresumed", members: {}, declared: at(10) },
+      { name: "Returned", members: {} },
+    ]);
+    assert.deepEqual(bodyBounds(world.type(open)), { file: "src/main.rs", first: 10, last: 10, isOpen: true });
+  });
 });
 
 describe("the name of a coroutine", () => {

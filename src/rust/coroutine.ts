@@ -32,6 +32,8 @@ export interface BodyBounds {
   readonly file: string;
   readonly first: number;
   readonly last: number;
+  /** The last line is not known: `last` is the first. */
+  readonly isOpen?: true;
 }
 
 export interface SavedValue {
@@ -120,8 +122,9 @@ export function bodyBounds(type: Type): BodyBounds | undefined {
   const first = type.variants[0]?.declared;
   const last = type.variants[1]?.declared;
   if (first === undefined) return undefined;
-  const end = last?.file === first.file && last.line >= first.line ? last.line : first.line;
-  return { file: first.file, first: first.line, last: end };
+  if (last?.file === first.file && last.line >= first.line)
+    return { file: first.file, first: first.line, last: last.line };
+  return { file: first.file, first: first.line, last: first.line, isOpen: true };
 }
 
 /** The coroutine in the state that its discriminant tells. Failure: no coroutine, memory missing, or no state has that number. */

@@ -69,7 +69,13 @@ describe("the grammar of reports", () => {
   });
 
   it("marks places of every kind", () => {
-    for (const place of ["src/a.rs:1", "tokio-1.54.1/src/time/sleep.rs:42", "C:\\My Code\\a.rs:7", "/ci/x/b.rs:8-60"])
+    for (const place of [
+      "src/a.rs:1",
+      "tokio-1.54.1/src/time/sleep.rs:42",
+      "C:\\My Code\\a.rs:7",
+      "/ci/x/b.rs:8-60",
+      "b.rs:8-?",
+    ])
       assert.equal(scoped(`        a::b   ${place}  (line not known)`, "string.other.link").join(""), place);
   });
 

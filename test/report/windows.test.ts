@@ -7,6 +7,7 @@ import type { AutopsyOptions } from "../../src/autopsy/open";
 import { runNow } from "../../src/base/work";
 import { fixture } from "../support/fixtures";
 import type { Report } from "../../src/autopsy/answers";
+import { textReport } from "../../src/report/text";
 import { separateDebug } from "../support/separate-debug";
 import { compareWithTruth, markerLines, summary } from "../support/truth-check";
 import type { Comparison } from "../support/truth-check";
@@ -46,16 +47,27 @@ describe("the report of a Windows dump", function () {
     assert.ok(comparison.frames.right >= comparison.frames.expected - 1, summary(comparison));
   });
 
-  it("tells of a line that the source alone gave that it is inferred", async () => {
+  it("tells of a line that the source alone gave that it is inferred, and without the source where the body begins", async () => {
     const { dumpPath, programPath, lineOf, sourceMap } = await fixture("zoo-win");
-    const opened = await openAutopsy(dumpPath, { program: programPath, sourceMap });
-    assert.ok(!("error" in opened));
-    const report = runNow(opened.autopsy.report());
-    opened.autopsy.close();
-    const holder = report.tasks.find((each) => each.future === "zoo::locks::mutex_holder");
-    assert.equal(holder?.awaits?.line, lineOf("mutex_holder").line);
-    assert.equal(holder.awaits.evidence?.grade, "inferred");
-    assert.match(holder.awaits.evidence.why, /order of the awaits in the source/);
+    const holderOf = async (map: Readonly<Record<string, string>>) => {
+      const opened = await openAutopsy(dumpPath, { program: programPath, sourceMap: map });
+      assert.ok(!("error" in opened));
+      const report = runNow(opened.autopsy.report());
+      opened.autopsy.close();
+      const holder = report.tasks.find((each) => each.future === "zoo::locks::mutex_holder")?.awaits;
+      assert.ok(holder !== null && holder !== undefined);
+      return { holder, text: textReport(report) };
+    };
+    const { line } = lineOf("mutex_holder");
+    const known = await holderOf(sourceMap);
+    assert.equal(known.holder.line, line);
+    assert.equal(known.holder.evidence?.grade, "inferred");
+    assert.match(known.holder.evidence.why, /order of the awaits in the source/);
+    const unknown = await holderOf({});
+    assert.deepEqual([unknown.holder.line, unknown.holder.lines], [undefined, undefined]);
+    const { fromLine } = unknown.holder;
+    assert.ok(fromLine !== undefined && fromLine <= line);
+    assert.match(unknown.text, new RegExp(`mutex_holder   .*locks\\.rs:${String(fromLine)}-\\?  \\(line not known\\)`));
   });
 
   /** The report of a dump of the program `crash`. */

@@ -1,6 +1,6 @@
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { Location } from "../../autopsy/answers";
-import { locationOf, ownAwait } from "../../autopsy/await-answer";
+import { lineWords, locationOf, ownAwait } from "../../autopsy/await-answer";
 import { baseName, sourceFrames } from "../../autopsy/frames";
 import { runNow } from "../../base/work";
 import { hex } from "../../base/brand";
@@ -216,5 +216,5 @@ async function chainText(session: DumpSession, key: string): Promise<string> {
   const own = ownAwait(chain);
   const found = own === undefined ? undefined : locationOf(own);
   const location = found === undefined ? undefined : autopsy.location(found);
-  return `\nin task ${key} ${autopsy.taskSummary(task).future}${location === undefined ? "" : ` (last suspended at ${location.file}:${String(location.line)})`} ${hex(task.address)}`;
+  return `\nin task ${key} ${autopsy.taskSummary(task).future}${location === undefined ? "" : ` (last suspended at ${location.file}:${lineWords(location)})`} ${hex(task.address)}`;
 }

@@ -4,7 +4,7 @@ import type { TaskRow } from "../../protocol/requests";
 
 /** "server.rs:88": rows are narrow, and the tooltip has the whole path. */
 export const shortPlace = (location: Location): string =>
-  `${location.file.slice(Math.max(location.file.lastIndexOf("/"), location.file.lastIndexOf("\\")) + 1)}:${String(location.line)}`;
+  `${location.file.slice(Math.max(location.file.lastIndexOf("/"), location.file.lastIndexOf("\\")) + 1)}:${String(location.line)}${location.ofBody === true ? "-?" : ""}`;
 
 const stateIcons: Readonly<Record<string, readonly [icon: string, color: string | undefined]>> = {
   suspended: ["debug-pause", undefined],
@@ -36,7 +36,7 @@ export function groupItem(group: GroupAnswer, grouping: Grouping): vscode.TreeIt
   item.description = `${String(group.count)} ${group.count === 1 ? "task" : "tasks"}${where}`;
   item.iconPath = grouping === "state" ? stateIcon(group.key) : icon(groupIcons[grouping]);
   item.contextValue = group.location === undefined ? "group" : "groupWithPlace";
-  item.tooltip = `${group.label}\n${item.description}${group.location === undefined ? "" : `\n${group.location.file}:${String(group.location.line)}`}`;
+  item.tooltip = `${group.label}\n${item.description}${group.location === undefined ? "" : `\n${group.location.file}:${String(group.location.line)}${group.location.ofBody === true ? "-?" : ""}`}`;
   return item;
 }
 
@@ -86,7 +86,12 @@ function taskTooltip(row: TaskRow): vscode.MarkdownString {
   line("state", `${row.state}${row.rawState === undefined ? "" : ` (${row.rawState})`}`);
   line("executor", row.executor);
   line("thread", row.thread === undefined ? undefined : String(row.thread));
-  line("suspended at", row.at === undefined ? undefined : `${row.at.name} ${row.at.file}:${String(row.at.line)}`);
+  line(
+    "suspended at",
+    row.at === undefined
+      ? undefined
+      : `${row.at.name} ${row.at.file}:${String(row.at.line)}${row.at.ofBody === true ? "-?" : ""}`,
+  );
   line("waits for", row.wait);
   line("spawned at", row.spawnedAt === undefined ? undefined : `${row.spawnedAt.file}:${String(row.spawnedAt.line)}`);
   line("found by", row.foundBy.join(" and "));
@@ -122,9 +127,13 @@ export function awaitItem(task: string, node: AwaitAnswer, index: number): vscod
 }
 
 const bodyLines = (node: AwaitAnswer): string | undefined =>
-  node.lines === undefined || node.file === undefined
+  node.file === undefined
     ? undefined
-    : `${shortPlace({ file: node.file, line: node.lines[0] })}-${String(node.lines[1])} (line not known)`;
+    : node.lines !== undefined
+      ? `${shortPlace({ file: node.file, line: node.lines[0] })}-${String(node.lines[1])} (line not known)`
+      : node.fromLine !== undefined
+        ? `${shortPlace({ file: node.file, line: node.fromLine })}-? (line not known)`
+        : undefined;
 
 function waitWords({ text, holders = [], holdersEvidence }: NonNullable<AwaitAnswer["waitsFor"]>): string {
   if (holders.length === 0) return `waits for ${text}`;
@@ -169,7 +178,10 @@ function awaitTooltip(node: AwaitAnswer): vscode.MarkdownString {
   };
   line("type", node.type);
   line("state", node.state);
-  line("at", node.file === undefined ? undefined : `${node.file}:${String(node.line ?? node.lines?.[0] ?? 0)}`);
+  line(
+    "at",
+    node.file === undefined ? undefined : `${node.file}:${String(node.line ?? node.lines?.[0] ?? node.fromLine ?? 0)}`,
+  );
   line("size", node.size === undefined ? undefined : `${String(node.size)} bytes`);
   line("evidence", words(node.evidence));
   if (node.waitsFor !== undefined) {

@@ -20,7 +20,7 @@ export class Pdb {
   readonly idIndex: FunctionIdIndex;
   /** Bounds of a coroutine's body by its code, set by whoever has the code. */
   bodyOf:
-    | ((coroutine: TypeRef) => { readonly file: string; readonly first: number; readonly last: number } | undefined)
+    | ((coroutine: TypeRef) => { readonly file: string; readonly first: number; readonly last?: number } | undefined)
     | undefined;
   private readonly lines = new Lru<ModuleStream, ModuleLines>(64);
   private readonly streams = new Map<number, ModuleStream>();

@@ -36,8 +36,8 @@ const coroutineStep =
 /** Where rustc was told to say where types are declared (`-Zdebug-info-type-line-numbers`). */
 export interface DeclaredTypes {
   declared(index: number): SourcePosition | undefined;
-  /** Of the body of a coroutine, where that is not told: first and last line of its code. */
-  body(coroutine: TypeRef): { readonly file: string; readonly first: number; readonly last: number } | undefined;
+  /** Of the body of a coroutine, where that is not told: its first line, and its last as far as that is known. */
+  body(coroutine: TypeRef): { readonly file: string; readonly first: number; readonly last?: number } | undefined;
 }
 
 /** Decodes types of a PDB into the common model. References are type indexes. */
@@ -450,7 +450,8 @@ export class PdbTypes {
         const told = lines.declared(declared);
         if (told !== undefined || !isCoroutine || number > 2) return told;
         const body = lines.body(ref);
-        return body === undefined ? undefined : { file: body.file, line: number === 0 ? body.first : body.last };
+        const line = number === 0 ? body?.first : body?.last;
+        return body === undefined || line === undefined ? undefined : { file: body.file, line };
       },
     };
   }

@@ -25,8 +25,8 @@ export interface RecoveredLine {
 export interface RecoveredAwaits {
   /** By variant index; holes where no route found a line. */
   readonly lines: ReadonlyMap<number, RecoveredLine>;
-  /** First and last line of the body's code. */
-  readonly body: { readonly file: string; readonly first: number; readonly last: number } | undefined;
+  /** First line of the body, and its last where the source tells it: optimised code has no row for the end, nor for each await. */
+  readonly body: { readonly file: string; readonly first: number; readonly last?: number } | undefined;
   /** Why the source told none. */
   readonly noSource?: string;
 }
@@ -114,15 +114,19 @@ export class AwaitLines {
       if (found !== undefined) settled.set(index, found);
     }
     for (const [index, found] of settled) {
-      const file = first.lines.file(found.fileId);
+      const file = (bodies[found.body] ?? first).lines.file(found.fileId);
       if (file === undefined || isBorrowed(index, found, settled)) continue;
       lines.set(index, { position: { file, line: found.line }, routes: found.routes, others: found.others });
     }
-    const body = bodyOf(first);
-    if (order?.lines === undefined) return { lines, body, ...(order === undefined ? {} : { noSource: order.why }) };
+    const start = startOf(first);
     return {
       lines,
-      body: body && { ...body, first: Math.min(body.first, order.body.openLine), last: order.body.lastLine },
+      body: start && {
+        file: start.file,
+        first: start.line,
+        ...(order?.body === undefined ? {} : { last: order.body.lastLine }),
+      },
+      ...(order === undefined || order.lines !== undefined ? {} : { noSource: order.why }),
     };
   }
 
@@ -397,7 +401,12 @@ type Votes = Readonly<Record<AwaitRoute, ReadonlyMap<number, Found>>>;
 const noVotes: ReadonlyMap<number, Found> = new Map();
 const routes: readonly AwaitRoute[] = ["source order", "jump table", "poll calls", "state store"];
 
-type Settled = Found & { readonly routes: readonly AwaitRoute[]; readonly others: readonly number[] };
+type Settled = Found & {
+  readonly routes: readonly AwaitRoute[];
+  readonly others: readonly number[];
+  /** Which of the bodies told it: ids of files are those of its object file. */
+  readonly body: number;
+};
 
 /**
  * Optimised code of an await that never had any (a future that is never ready) is that of a neighbour: a line by one sign of the state alone,
@@ -413,7 +422,7 @@ function isBorrowed(state: number, found: Settled, all: ReadonlyMap<number, Sett
 
 /** The line that most routes give; among equals the first route's in the order above. */
 function settle(votes: readonly Votes[], state: number): Settled | undefined {
-  for (const vote of votes) {
+  for (const [body, vote] of votes.entries()) {
     const byLine = new Map<number, { row: Found; routes: AwaitRoute[] }>();
     for (const route of routes) {
       const row = vote[route].get(state);
@@ -429,27 +438,21 @@ function settle(votes: readonly Votes[], state: number): Settled | undefined {
       line: best.row.line,
       routes: best.routes,
       others: rest.map((each) => each.row.line),
+      body,
     };
   }
   return undefined;
 }
 
 /** The awaits as the source has them, for the code of `body`. */
-function sourceOrder(
-  sources: SourceOrders,
-  { lines, node, procedure, isInlined }: Body,
-  resumeName: string,
-  type: EnumType,
-): SourceOrder {
-  const [first] = node.rows;
-  const inlinee = isInlined ? lines.inlinee(node.inlinee) : undefined;
-  const start = inlinee ?? (isInlined ? undefined : lines.rowAt(procedure.low));
-  const file = start === undefined ? undefined : lines.file(start.fileId);
-  if (first === undefined || start === undefined || file === undefined || first.fileId !== start.fileId)
+function sourceOrder(sources: SourceOrders, body: Body, resumeName: string, type: EnumType): SourceOrder {
+  const { lines, node } = body;
+  const start = startOf(body);
+  if (start === undefined || node.rows[0]?.fileId !== start.fileId)
     return { why: "the PDB does not tell where it begins" };
   const own = node.rows.filter((row) => row.fileId === start.fileId && row.line > 0).map((row) => row.line);
   return sources.of({
-    file,
+    file: start.file,
     checksum: lines.checksum(start.fileId),
     resumeName,
     firstLine: start.line,
@@ -478,12 +481,16 @@ function* nodesOf(node: CodeNode): IterableIterator<CodeNode> {
   }
 }
 
-function bodyOf(body: Body): RecoveredAwaits["body"] {
-  const [first] = body.node.rows;
-  const file = first === undefined ? undefined : body.lines.file(first.fileId);
-  if (first === undefined || file === undefined) return undefined;
-  const lines = body.node.rows.filter((row) => row.fileId === first.fileId && row.line > 0).map((row) => row.line);
-  return { file, first: Math.min(...lines), last: Math.max(...lines) };
+/** Where the body begins: what the line table says of the function's first instruction, or of what was inlined. */
+function startOf({
+  lines,
+  node,
+  procedure,
+  isInlined,
+}: Body): { readonly fileId: number; readonly line: number; readonly file: string } | undefined {
+  const start = isInlined ? lines.inlinee(node.inlinee) : lines.rowAt(procedure.low);
+  const file = start === undefined || start.line === 0 ? undefined : lines.file(start.fileId);
+  return start === undefined || file === undefined ? undefined : { fileId: start.fileId, line: start.line, file };
 }
 
 /** `a::f::async_fn$0<T>` of `a::f::async_fn_env$0<T>`: the function that resumes the coroutine of this type. */

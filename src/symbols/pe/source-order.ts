@@ -23,7 +23,7 @@ export interface BodyInCode {
 /** Lines of awaits, in the order of the states; or why they are not told. */
 export type SourceOrder =
   | { readonly lines: readonly number[]; readonly body: AsyncBody }
-  | { readonly lines?: undefined; readonly why: string };
+  | { readonly lines?: undefined; readonly why: string; readonly body?: AsyncBody };
 
 type Parsed = { readonly bodies: readonly AsyncBody[] } | { readonly bodies?: undefined; readonly why: string };
 
@@ -47,11 +47,14 @@ export class SourceOrders {
     const [body] = candidates;
     if (body === undefined) return { why: "the source has no such body there" };
     if (candidates.length > 1) return { why: "several bodies begin on the same line of the source" };
-    if (body.doubt !== undefined) return { why: body.doubt };
     if (code.lines.some((line) => line < body.firstLine || line > body.lastLine))
       return { why: "its code has lines outside of the body in the source" };
+    if (body.doubt !== undefined) return { why: body.doubt, body };
     if (body.awaits.length !== code.awaits)
-      return { why: `the source has ${String(body.awaits.length)} awaits there, the coroutine ${String(code.awaits)}` };
+      return {
+        why: `the source has ${String(body.awaits.length)} awaits there, the coroutine ${String(code.awaits)}`,
+        body,
+      };
     return { lines: body.awaits, body };
   }
 
