@@ -1,4 +1,15 @@
 import { isCoroutineType } from "../../rust/coroutine";
+import {
+  activeVariant,
+  asOption,
+  dynTarget,
+  isFailure,
+  memberPlace,
+  membersOf,
+  tryDeref,
+  typeOf,
+} from "../../rust/place";
+import type { Place } from "../../rust/place";
 import { baseName } from "../../rust/type-names";
 import type { LoadedModule } from "../../symbols/program";
 import type { Member, Type, TypeRef } from "../../symbols/type-model";
@@ -88,3 +99,50 @@ const isTraitObject = (type: Type & { kind: "struct" }): boolean =>
   type.members.length === 2 && type.members.some((each) => each.name === "vtable");
 
 const typesOf = (members: readonly Member[]): readonly TypeRef[] => members.map((each) => each.type);
+
+/** One step from a value to one inside of it or behind it. */
+export interface Way {
+  readonly place: Place;
+  /** The member's name; empty behind a pointer and inside of an Option. */
+  readonly field: string;
+  readonly isBehind?: true;
+}
+
+/** Where it goes on from a value: only ways that can lead to what the question accepts. */
+export function waysOn(context: ChainContext, place: Place, question: ReachQuestion): Way[] {
+  const type = typeOf(place);
+  const leads = (found: Place): boolean => reaches(context, found.module, found.type, question);
+  const fields = (holder: Place): Way[] =>
+    membersOf(holder)
+      .filter((each) => reaches(context, holder.module, each.type, question))
+      .map((each) => ({ place: memberPlace(holder, each), field: each.name }));
+  const behind = (found: Place): Way[] => (leads(found) ? [{ place: found, field: "", isBehind: true }] : []);
+  switch (type.kind) {
+    case "enum": {
+      const option = asOption(place);
+      if (!isFailure(option))
+        return option.kind === "some" && leads(option.value) ? [{ place: option.value, field: "" }] : [];
+      const active = activeVariant(place);
+      return isFailure(active) ? [] : fields(active.place);
+    }
+    case "struct": {
+      if (/^alloc::(?:sync::Arc|rc::Rc)</.test(type.name)) {
+        const target = tryDeref(place);
+        return isFailure(target) ? [] : behind(target);
+      }
+      if (isTraitObject(type)) {
+        const target = dynTarget(place);
+        return isFailure(target) ? [] : behind(target.place);
+      }
+      return fields(place);
+    }
+    case "union":
+      return fields(place);
+    case "pointer": {
+      const target = tryDeref(place);
+      return isFailure(target) ? [] : behind(target);
+    }
+    default:
+      return [];
+  }
+}

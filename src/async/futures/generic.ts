@@ -201,8 +201,7 @@ function isIdle(reading: Reading, start: Place, depth = 0): boolean {
     return (
       futures.length > 0 &&
       futures.every(({ future }) => isIdle(reading, future, depth + 1)) &&
-      polledFields(reading, here).length === 0 &&
-      keptWaker(reading, here) === undefined
+      polledFields(reading, here).length === 0
     );
   }
   return false;

@@ -2,19 +2,9 @@ import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
 import { unknown } from "../../base/evidence";
 import { shortenType } from "../../rust/names";
-import {
-  activeVariant,
-  asOption,
-  dynTarget,
-  isFailure,
-  memberPlace,
-  membersOf,
-  tryDeref,
-  typeOf,
-} from "../../rust/place";
 import type { Place } from "../../rust/place";
 import { factsAt, wakerData } from "../chains/context";
-import { reaches } from "../chains/reaches";
+import { waysOn } from "../chains/reaches";
 import type { ReachQuestion } from "../chains/reaches";
 import type { Wait } from "../model";
 import type { Reading } from "./entry";
@@ -75,8 +65,7 @@ export function keptWaker(reading: Reading, start: Place): KeptWaker | undefined
         return { holder, field, type, at: place.address, object: step.object ?? holder.address };
       }
       const isNamed = facts.type.kind === "struct" && !wrapper.test(facts.path.path);
-      for (const inner of inside(place)) {
-        if (!reaches(context, inner.place.module, inner.place.type, question)) continue;
+      for (const inner of waysOn(context, place, question)) {
         const object = inner.isBehind === true ? inner.place.address : step.object;
         next.push({
           place: inner.place,
@@ -89,47 +78,6 @@ export function keptWaker(reading: Reading, start: Place): KeptWaker | undefined
   }
   return undefined;
 }
-
-interface Inner {
-  readonly place: Place;
-  readonly field: string;
-  readonly isBehind?: true;
-}
-
-function inside(place: Place): Inner[] {
-  const type = typeOf(place);
-  const behind = (found: Place): Inner[] => [{ place: found, field: "", isBehind: true }];
-  switch (type.kind) {
-    case "enum": {
-      const option = asOption(place);
-      if (!isFailure(option)) return option.kind === "some" ? [{ place: option.value, field: "" }] : [];
-      const active = activeVariant(place);
-      return isFailure(active) ? [] : fields(active.place);
-    }
-    case "struct": {
-      if (/^alloc::(?:sync::Arc|rc::Rc)</.test(type.name)) {
-        const target = tryDeref(place);
-        return isFailure(target) ? [] : behind(target);
-      }
-      if (type.members.length === 2 && type.members.some((each) => each.name === "vtable")) {
-        const target = dynTarget(place);
-        return isFailure(target) ? [] : behind(target.place);
-      }
-      return fields(place);
-    }
-    case "union":
-      return fields(place);
-    case "pointer": {
-      const target = tryDeref(place);
-      return isFailure(target) ? [] : behind(target);
-    }
-    default:
-      return [];
-  }
-}
-
-const fields = (place: Place): Inner[] =>
-  membersOf(place).map((each) => ({ place: memberPlace(place, each), field: each.name }));
 
 /** What a person is told of it: who has the waker, since what it stands for is not known. */
 export const keeperWait = ({ field, type, at, object }: KeptWaker): Wait => ({

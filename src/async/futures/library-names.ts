@@ -11,6 +11,18 @@ const silent = new Set(
  * modules that tell one `Connection` or `ResponseFuture` from another, and the type. Takes a path without generic arguments.
  */
 export function libraryTypeName(path: string): string {
+  let name = made.get(path);
+  if (name === undefined) {
+    if (made.size >= maxMade) made.clear();
+    made.set(path, (name = makeName(path)));
+  }
+  return name;
+}
+
+const made = new Map<string, string>();
+const maxMade = 10_000;
+
+function makeName(path: string): string {
   const segments = path.split("::");
   const last = segments.pop();
   const crate = segments.shift();

@@ -2,14 +2,15 @@ import { isCoroutineType } from "../../rust/coroutine";
 import type { Place } from "../../rust/place";
 import { factsAt } from "../chains/context";
 import type { ChainContext, TypeFacts } from "../chains/context";
-import { reaches } from "../chains/reaches";
+import { reaches, waysOn } from "../chains/reaches";
 import type { ReachQuestion } from "../chains/reaches";
-import { seekPlace } from "../chains/seek";
 import type { Branch, FutureEntry, Reading } from "./entry";
 
 const maxSources = 8;
+const maxDepth = 48;
+const maxValues = 600;
 
-const sourceEntry = (context: ChainContext, { path }: TypeFacts): FutureEntry | undefined =>
+const sourceEntry = (context: ChainContext, { path }: Pick<TypeFacts, "path">): FutureEntry | undefined =>
   path.kind === "type" ? context.table.find("source", path.path) : undefined;
 
 const questions = new WeakMap<ChainContext, ReachQuestion>();
@@ -37,34 +38,35 @@ export function sourceBranches(reading: Reading, start: Place): Branch[] {
   const question = sourceQuestion(context);
   // A type with an entry of its own is not searched below another, but it is when that entry asks (copy_bidirectional of tokio 1.21).
   if (factsAt(context, start).entry === undefined && !reaches(context, start.module, start.type, question)) return [];
+  const { wakerData } = reading.frame;
+  const own = wakerData === undefined ? {} : { wakerData };
   const found: Branch[] = [];
-  // What is inside of a source (the timer of an Interval) is told with it.
-  const told = new Set<Place>();
-  const isOther = (place: Place): boolean => told.has(place) || !reaches(context, place.module, place.type, question);
-  seekPlace(
-    context,
-    start,
-    (place) => {
-      const facts = factsAt(context, place);
-      const entry = sourceEntry(context, facts);
-      if (entry === undefined) return false;
-      const { wakerData } = reading.frame;
-      const frame = {
-        place,
-        type: facts.type,
-        path: facts.path,
-        parent: reading.frame,
-        ...(wakerData === undefined ? {} : { wakerData }),
-      };
-      const step = entry.read({ ...reading, frame });
-      if (step?.kind !== "leaf") return false;
-      told.add(place);
-      if (!found.some((each) => isSame(each, step.wait.resource, step.wait.kind)))
-        found.push({ wait: step.wait, name: step.name ?? "source" });
-      return found.length >= maxSources;
-    },
-    { stop: isOther, depth: 48, budget: 1000, dynamic: true },
-  );
+  const seen = new Set<string>();
+  let budget = maxValues;
+  let level: Place[] = [start];
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
+    const next: Place[] = [];
+    for (const place of level) {
+      if (budget-- <= 0) return found;
+      const key = `${place.type}@${place.address}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const { type, path } = factsAt(context, place);
+      const step = sourceEntry(context, { path })?.read({
+        ...reading,
+        frame: { place, type, path, parent: reading.frame, ...own },
+      });
+      if (step?.kind === "leaf") {
+        if (!found.some((each) => isSame(each, step.wait.resource, step.wait.kind)))
+          found.push({ wait: step.wait, name: step.name ?? "source" });
+        if (found.length >= maxSources) return found;
+        // What is inside of a source (the timer of an Interval) is told with it.
+        continue;
+      }
+      for (const way of waysOn(context, place, question)) next.push(way.place);
+    }
+    level = next;
+  }
   return found;
 }
 
