@@ -70,6 +70,7 @@ export class DumpSession {
       symbolPath: args.symbolPath ?? [],
       sourceMap: args.sourceMap ?? {},
       trustMismatchedSymbols: args.trustMismatchedSymbols ?? false,
+      executors: args.executors ?? [],
     });
     if ("error" in opened) {
       const { what, effect, remedy } = opened.error;

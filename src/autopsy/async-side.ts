@@ -6,6 +6,7 @@ import { channelEnds } from "../async/analysis/channel-ends";
 import type { ChannelEnd, ChannelEnds } from "../async/analysis/channel-ends";
 import { factsOfTree } from "../async/analysis/holders";
 import type { TaskFacts } from "../async/analysis/model";
+import { executorFamilies, familiesNamed } from "../async/executors/registry";
 import { findTasks } from "../async/find-tasks";
 import type { AsyncWorld, AwaitNode, Task, TaskKey } from "../async/model";
 import type { Address } from "../base/brand";
@@ -16,6 +17,13 @@ import type { Thread } from "../snapshot/snapshot";
 import type { Program } from "../symbols/program";
 import type { Stack } from "../unwind/stack";
 import type { ListedTask } from "./task-groups";
+
+const noSuchExecutor = (names: readonly string[]): Problem => ({
+  where: "executors",
+  what: `Grace knows no executor called ${names.map((name) => `"${name}"`).join(", ")}.`,
+  effect: "Nothing is looked for under that name.",
+  remedy: `Name some of these in "executors", or leave it out to look for all: ${executorFamilies.map(({ name }) => name).join(", ")}.`,
+});
 
 /** The executors, tasks and chains of an open dump, each found once and kept. */
 export class AsyncSide {
@@ -30,11 +38,15 @@ export class AsyncSide {
   constructor(
     private readonly program: Program,
     private readonly stackOf: (thread: Thread) => Stack,
+    /** Names of the executors to look for; all that Grace knows where it is empty. */
+    private readonly executors: readonly string[] = [],
   ) {}
 
   *world(): Work<AsyncWorld> {
     if (this.found !== undefined) return this.found;
-    const world = yield* findTasks(this.program, this.stackOf);
+    const { families, unknown } = familiesNamed(this.executors);
+    const found = yield* findTasks(this.program, this.stackOf, families);
+    const world = unknown.length === 0 ? found : { ...found, problems: [...found.problems, noSuchExecutor(unknown)] };
     this.found = world;
     this.byThread = new Map(
       world.tasks

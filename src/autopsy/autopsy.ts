@@ -61,9 +61,10 @@ export class Autopsy {
   constructor(
     readonly program: Program,
     private readonly sourceMap: SourceMap,
+    executors: readonly string[] = [],
   ) {
     this.snapshot = program.snapshot;
-    this.async = new AsyncSide(program, (thread) => this.stack(thread));
+    this.async = new AsyncSide(program, (thread) => this.stack(thread), executors);
   }
 
   close(): void {

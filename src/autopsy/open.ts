@@ -11,6 +11,8 @@ export interface AutopsyOptions {
   /** Beginnings of source paths and what they become; the longest match wins. */
   readonly sourceMap?: Readonly<Record<string, string>>;
   readonly trustMismatchedSymbols?: boolean;
+  /** Names of the executors to look for ("tokio", "block_on"); all that Grace knows where there are none. */
+  readonly executors?: readonly string[];
 }
 
 /** Opens a dump with the symbols that can be found. Reads headers and directories only. Never throws for bad data. */
@@ -26,5 +28,5 @@ export async function openAutopsy(
     trustMismatchedSymbols: options.trustMismatchedSymbols ?? false,
     source: sourceReader(options.sourceMap ?? {}),
   });
-  return { autopsy: new Autopsy(program, options.sourceMap ?? {}) };
+  return { autopsy: new Autopsy(program, options.sourceMap ?? {}, options.executors ?? []) };
 }

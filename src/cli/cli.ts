@@ -15,6 +15,7 @@ interface ReportOptions {
   readonly program?: string;
   readonly symbols: readonly string[];
   readonly sourceMap: readonly string[];
+  readonly executor: readonly string[];
   readonly format: "text" | "json";
   readonly task?: string;
   readonly ungrouped?: boolean;
@@ -46,6 +47,7 @@ export async function runCli(args: readonly string[], output: CliOutput): Promis
     .option("--program <file>", "the executable that was running")
     .option("--symbols <path>", "a file or folder with executables and debug files; may be repeated", collect, [])
     .option("--source-map <from=to>", "replace the beginning of source paths; may be repeated", collect, [])
+    .option("--executor <name>", "look for this executor only: tokio, block_on; may be repeated", collect, [])
     .addOption(new Option("--format <form>", "what to print").choices(["text", "json"]).default("text"))
     .option("--task <id>", "only this task, with all evidence")
     .option("--ungrouped", "print every task's chain, equal ones too")
@@ -77,6 +79,7 @@ async function report(dump: string, options: ReportOptions, output: CliOutput): 
     symbolPath: options.symbols,
     sourceMap,
     trustMismatchedSymbols: options.trustMismatchedSymbols === true,
+    executors: options.executor,
   });
   if ("error" in opened) {
     const { what, effect, remedy } = opened.error;

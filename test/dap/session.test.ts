@@ -223,6 +223,16 @@ describe("a debug session on a dump, over the wire", function () {
     assert.equal((await client.grace("grace/tasks", { search: "no such words", start: 0, count: 10 })).total, 0);
   });
 
+  it("looks for the executors alone that the configuration names", async () => {
+    await client.open({
+      dump: zoo.dumpPath,
+      program: zoo.programPath,
+      sourceMap: zoo.sourceMap,
+      executors: ["block_on"],
+    });
+    assert.equal((await client.grace("grace/tasks", { start: 0, count: 10 })).total, 0);
+  });
+
   it("answers a task whole, with its branches", async () => {
     await open(zoo);
     const wanted = task(zoo, "zoo::joins::selecting");

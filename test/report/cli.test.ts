@@ -75,6 +75,32 @@ describe("the command line", function () {
     assert.match(none.out, /no task 987654/);
   });
 
+  it("looks for the executors that are named, and says which names it does not know", async () => {
+    const { code, out } = await run(
+      "report",
+      sample.dumpPath,
+      "--executor",
+      "block_on",
+      "--executor",
+      "smol",
+      "--format",
+      "json",
+    );
+    assert.equal(code, 0);
+    const report = JSON.parse(out) as Report;
+    assert.deepEqual([report.executors, report.tasks], [[], []]);
+    assert.deepEqual(
+      report.problems
+        .filter(({ what }) => what.includes('"smol"'))
+        .map(({ remedy }) => remedy?.includes("tokio, block_on")),
+      [true],
+    );
+    const tokio = JSON.parse(
+      (await run("report", sample.dumpPath, "--executor", "tokio", "--format", "json")).out,
+    ) as Report;
+    assert.ok(tokio.tasks.length >= sample.truth.tasks.length);
+  });
+
   it("is stable: two runs say the same", async () => {
     const [first, second] = [await run("report", sample.dumpPath), await run("report", sample.dumpPath)];
     assert.equal(first.out, second.out);

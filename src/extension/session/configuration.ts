@@ -20,6 +20,7 @@ export function settingsFor(resource: vscode.Uri | undefined): Omit<GraceLaunchA
         expand(to, resource),
       ]),
     ),
+    executors: settings.get<readonly string[]>("executors") ?? [],
     trustMismatchedSymbols: settings.get<boolean>("trustMismatchedSymbols") ?? false,
     tasks: {
       limit: settings.get<number>("tasks.limit") ?? 100,
