@@ -6,7 +6,7 @@ import { openAutopsy } from "../../src/autopsy/open";
 import type { AutopsyOptions } from "../../src/autopsy/open";
 import { runNow } from "../../src/base/work";
 import { fixture } from "../support/fixtures";
-import type { Report } from "../../src/autopsy/answers";
+import type { ProblemAnswer, Report } from "../../src/autopsy/answers";
 import { textReport } from "../../src/report/text";
 import { separateDebug } from "../support/separate-debug";
 import { compareWithTruth, markerLines, summary } from "../support/truth-check";
@@ -56,7 +56,7 @@ describe("the report of a Windows dump", function () {
       opened.autopsy.close();
       const holder = report.tasks.find((each) => each.future === "zoo::locks::mutex_holder")?.awaits;
       assert.ok(holder !== null && holder !== undefined);
-      return { holder, text: textReport(report) };
+      return { holder, report, text: textReport(report) };
     };
     const { line } = lineOf("mutex_holder");
     const known = await holderOf(sourceMap);
@@ -67,6 +67,9 @@ describe("the report of a Windows dump", function () {
     assert.deepEqual([unknown.holder.line, unknown.holder.lines], [undefined, undefined]);
     const { fromLine } = unknown.holder;
     assert.ok(fromLine !== undefined && fromLine <= line);
+    const isAboutSources = ({ remedy }: ProblemAnswer): boolean => remedy?.includes("--source-map") === true;
+    assert.equal(unknown.report.problems.filter(isAboutSources).length, 1);
+    assert.equal(known.report.problems.filter(isAboutSources).length, 0);
     assert.match(unknown.text, new RegExp(`mutex_holder   .*locks\\.rs:${String(fromLine)}-\\?  \\(line not known\\)`));
   });
 

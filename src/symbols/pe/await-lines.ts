@@ -27,8 +27,8 @@ export interface RecoveredAwaits {
   readonly lines: ReadonlyMap<number, RecoveredLine>;
   /** First line of the body, and its last where the source tells it: optimised code has no row for the end, nor for each await. */
   readonly body: { readonly file: string; readonly first: number; readonly last?: number } | undefined;
-  /** Why the source told none. */
-  readonly noSource?: string;
+  /** Why the source was of no use, where another file would be. */
+  readonly needsSource?: string;
 }
 
 const nothing: RecoveredAwaits = { lines: new Map(), body: undefined };
@@ -126,7 +126,7 @@ export class AwaitLines {
         first: start.line,
         ...(order?.body === undefined ? {} : { last: order.body.lastLine }),
       },
-      ...(order === undefined || order.lines !== undefined ? {} : { noSource: order.why }),
+      ...(order?.lines === undefined && order?.needsSource === true ? { needsSource: order.why } : {}),
     };
   }
 

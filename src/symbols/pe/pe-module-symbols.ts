@@ -27,6 +27,7 @@ import type { Pdb } from "../pdb/pdb";
 import { inlineSites, scopesAt } from "../pdb/scopes";
 import type { SourcePosition, Type, TypeArgument, TypeRef } from "../type-model";
 import { coroutineRefs } from "../pdb/coroutines";
+import { windowsBaseName } from "./pe-finder";
 import { AwaitLines } from "./await-lines";
 import type { AwaitRoute } from "./await-lines";
 import type { SourceReader } from "./source-order";
@@ -38,6 +39,7 @@ const farthestExport = 1 << 20;
 /** Symbols of a Windows module: from its PDB, its image, or both. Link addresses are RVAs. */
 export class PeModuleSymbols implements ModuleSymbols {
   private readonly log = new ProblemLog();
+  private missesSource = false;
   private readonly awaits: AwaitLines | undefined;
   private knownExports: { readonly starts: Float64Array; readonly names: readonly string[] } | undefined;
 
@@ -236,8 +238,12 @@ export class PeModuleSymbols implements ModuleSymbols {
   }
 
   awaitPosition(coroutine: TypeRef, variant: number): RecoveredPosition | undefined {
-    const found = this.awaits?.of(coroutine).lines.get(variant);
-    if (found === undefined) return undefined;
+    const recovered = this.awaits?.of(coroutine);
+    const found = recovered?.lines.get(variant);
+    if (found === undefined) {
+      if (recovered?.needsSource !== undefined) this.missSource(recovered.needsSource);
+      return undefined;
+    }
     const { position, routes, others } = found;
     const disputed = others.length === 0 ? "" : ` (another sign says line ${others.map(String).join(", ")})`;
     return {
@@ -245,6 +251,18 @@ export class PeModuleSymbols implements ModuleSymbols {
       how: `PDBs do not tell lines of awaits; by ${routes.map((route) => routeWords[route]).join(" and ")}${disputed}`,
       isCertain: routes.length > 1 && others.length === 0,
     };
+  }
+
+  /** The first file says it for all. */
+  private missSource(why: string): void {
+    if (this.missesSource) return;
+    this.missesSource = true;
+    this.log.add({
+      where: windowsBaseName(this.pdb?.file.source.name ?? ""),
+      what: `The PDB does not tell the lines of awaits, and of some the code does not either; ${why}.`,
+      effect: "Of those only the place where the function begins is shown.",
+      remedy: "Map the sources of this build with --source-map or the setting grace.sourceMap.",
+    });
   }
 
   // --- variables

@@ -23,9 +23,17 @@ export interface BodyInCode {
 /** Lines of awaits, in the order of the states; or why they are not told. */
 export type SourceOrder =
   | { readonly lines: readonly number[]; readonly body: AsyncBody }
-  | { readonly lines?: undefined; readonly why: string; readonly body?: AsyncBody };
+  | {
+      readonly lines?: undefined;
+      readonly why: string;
+      readonly body?: AsyncBody;
+      /** The source as it was compiled would be of use. */
+      readonly needsSource?: true;
+    };
 
-type Parsed = { readonly bodies: readonly AsyncBody[] } | { readonly bodies?: undefined; readonly why: string };
+type Parsed =
+  | { readonly bodies: readonly AsyncBody[] }
+  | { readonly bodies?: undefined; readonly why: string; readonly needsSource?: true };
 
 /** Files of one module that are read at most. */
 const mostFiles = 4000;
@@ -70,9 +78,9 @@ export class SourceOrders {
   private parse(file: string, checksum: FileChecksum | undefined): Parsed {
     if (checksum === undefined) return { why: "the PDB has no checksum of the source" };
     const bytes = this.read(file);
-    if (bytes === undefined || bytes.length > largestFile) return { why: "the source is not at hand" };
+    if (bytes === undefined || bytes.length > largestFile) return { why: `${file} is not at hand`, needsSource: true };
     if (createHash(checksum.algorithm).update(bytes).digest("hex") !== checksum.value)
-      return { why: "the source at hand is another than the one that was compiled" };
+      return { why: `${file} at hand is not as it was compiled`, needsSource: true };
     let text: string;
     try {
       text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
