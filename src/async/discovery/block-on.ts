@@ -9,6 +9,7 @@ import type { CodeFrame } from "../../symbols/module-symbols";
 import type { LoadedModule, Program } from "../../symbols/program";
 import type { TypeRef } from "../../symbols/type-model";
 import type { PhysicalFrame, Stack } from "../../unwind/stack";
+import type { ExecutorId, Task } from "../model";
 import { onlySuspendedValue } from "./only-state";
 import { plausibility } from "./plausibility";
 import { searchStack } from "./stack-search";
@@ -53,6 +54,21 @@ interface BlockOnFrame {
   /** F as the function's name spells it: all that line tables alone, or debug = 1, have of it. */
   readonly spelled: string | undefined;
 }
+
+/** The root as a task of an executor. */
+export const rootTask = (root: BlockOnRoot, executor: ExecutorId | undefined): Task => ({
+  key: `block_on:${String(root.thread)}`,
+  executor,
+  address: root.address,
+  state: root.state,
+  kind: "block-on",
+  future: root.future,
+  futureTypeName: root.futureTypeName,
+  thread: root.thread,
+  foundBy: ["stack"],
+  rawState: "root of block_on",
+  evidence: root.evidence,
+});
 
 /** The root that the thread drives; the innermost where there are several of the kind. */
 export function findBlockOn(

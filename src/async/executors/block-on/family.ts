@@ -1,7 +1,7 @@
 import { verified } from "../../../base/evidence";
 import type { Work } from "../../../base/work";
-import { findBlockOn } from "../../discovery/block-on";
-import type { BlockOnKind, BlockOnRoot } from "../../discovery/block-on";
+import { findBlockOn, rootTask } from "../../discovery/block-on";
+import type { BlockOnKind } from "../../discovery/block-on";
 import type { DiscoverableFamily, DiscoveryContext, FamilyResult } from "../../discovery/executor-family";
 import type { Executor, Task } from "../../model";
 
@@ -53,7 +53,7 @@ function* find(context: DiscoveryContext): Work<FamilyResult> {
     for (const executor of threadExecutors) {
       const root = findBlockOn(executor, context.program, context.zones, stack);
       if (root === undefined) continue;
-      tasks.push(taskOf(root, executor));
+      tasks.push(rootTask(root, executor.id));
       threadRoles.set(
         root.thread,
         `${root.state === "running" ? "polls the future of" : "waits in"} ${executor.name}::block_on`,
@@ -70,17 +70,3 @@ function* find(context: DiscoveryContext): Work<FamilyResult> {
   }));
   return { executors, tasks, threadRoles, wakers: [], problems: [] };
 }
-
-const taskOf = (root: BlockOnRoot, { id }: ThreadExecutor): Task => ({
-  key: `block_on:${String(root.thread)}`,
-  executor: id,
-  address: root.address,
-  state: root.state,
-  kind: "block-on",
-  future: root.future,
-  futureTypeName: root.futureTypeName,
-  thread: root.thread,
-  foundBy: ["stack"],
-  rawState: "root of block_on",
-  evidence: root.evidence,
-});

@@ -4,6 +4,7 @@ import type { Evidence } from "../../../base/evidence";
 import type { Work } from "../../../base/work";
 import type { References } from "../../discovery/references";
 import type { Task, TaskKey } from "../../model";
+import { rootTask } from "../../discovery/block-on";
 import type { BlockOnRoot } from "../../discovery/block-on";
 import type { Executors } from "./executors";
 import type { Scheduler } from "./schedulers";
@@ -71,19 +72,9 @@ export function* taskKeys(found: Iterable<Found>): Work<ReadonlyMap<number, Task
 export function blockOnTask(root: BlockOnRoot, executors: Executors, contexts: readonly ThreadContext[]): Task {
   const context = contexts.find((each) => each.thread.id === root.thread);
   const scheduler = root.executor ?? context?.handle?.place.address;
-  return {
-    key: `block_on:${String(root.thread)}`,
-    executor:
-      (root.executor === undefined ? undefined : executors.idOf(root.executor)) ??
+  return rootTask(
+    root,
+    (root.executor === undefined ? undefined : executors.idOf(root.executor)) ??
       (scheduler === undefined ? undefined : executors.idOf(scheduler)),
-    address: root.address,
-    state: root.state,
-    kind: "block-on",
-    future: root.future,
-    futureTypeName: root.futureTypeName,
-    thread: root.thread,
-    foundBy: ["stack"],
-    rawState: "root of block_on",
-    evidence: root.evidence,
-  };
+  );
 }
