@@ -1,6 +1,7 @@
 import type { LinkAddress } from "../base/brand";
 import { ProblemLog } from "../base/problem";
 import type { Problem } from "../base/problem";
+import { runNow } from "../base/work";
 import type { Work } from "../base/work";
 import { lastNotAbove } from "../bytes/range-map";
 import { ElfFile } from "../formats/elf/elf";
@@ -260,6 +261,10 @@ export class ElfModuleSymbols implements ModuleSymbols {
     return [];
   }
 
+  *indexNames(): Work<void> {
+    if (this.symbols !== undefined) this.knownPaths ??= yield* SymbolPaths.index(this.symbols);
+  }
+
   functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[] {
     const { symbols } = this;
     if (near !== undefined && this.dwarf !== undefined) {
@@ -298,7 +303,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
     const segments = path.split("::");
     // A search reads all names, and so does making the index: the report asks often enough for the index from the start.
     if (segments.every((segment) => /^\w+$/.test(segment))) {
-      yield (this.knownPaths ??= new SymbolPaths(symbols)).withPath(segments);
+      yield (this.knownPaths ??= runNow(SymbolPaths.index(symbols))).withPath(segments);
       return;
     }
     yield symbols.containing(mangledFragment(segments));
@@ -319,7 +324,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
     const plain = segments.slice(firstMade).filter((segment) => !segment.startsWith("{"));
     const rest = plain.map((segment) => mangledFragment([segment]));
     const hasImpl = segments.some((segment) => segment.startsWith("{impl#"));
-    const paths = (this.knownPaths ??= new SymbolPaths(symbols));
+    const paths = (this.knownPaths ??= runNow(SymbolPaths.index(symbols)));
     const last = plain.at(-1);
     const indexed = hasImpl && last !== undefined ? paths.withLast(last) : paths.withPath(segments.slice(0, firstMade));
     // What else has the same hash.

@@ -29,6 +29,8 @@ export interface ModuleSymbols {
    * expected (a coroutine's own type, a closure's environment); when it is there, only the instances of that unit are returned.
    */
   functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[];
+  /** Makes what `functionsNamed` needs, in slices. Where nobody did, it is made at once when a function is first looked for. */
+  indexNames?(): Work<void>;
   /** Variables and parameters visible at `at`, innermost inline scope first. */
   localsAt(at: LinkAddress): readonly LocalVariable[];
 

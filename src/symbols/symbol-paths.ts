@@ -1,3 +1,4 @@
+import type { Work } from "../base/work";
 import type { ElfSymbols } from "../formats/elf/symbols";
 
 /**
@@ -6,23 +7,27 @@ import type { ElfSymbols } from "../formats/elf/symbols";
  * much as a tenth of that pass for every single question.
  */
 export class SymbolPaths {
-  private readonly byPath: Buckets;
-  private readonly byLast: Buckets;
+  private constructor(
+    private readonly byPath: Buckets,
+    private readonly byLast: Buckets,
+  ) {}
 
-  constructor(symbols: ElfSymbols) {
+  static *index(symbols: ElfSymbols): Work<SymbolPaths> {
     const { count } = symbols;
     const paths = new Uint32Array(count);
     const lasts = new Uint32Array(count);
     const indexes = new Uint32Array(count);
     let used = 0;
-    symbols.eachFunctionName((index, bytes, at) => {
+    const pieces = symbols.functionNames((index, bytes, at) => {
       if (!scan(bytes, at)) return;
       paths[used] = scanned.path;
       lasts[used] = scanned.last;
       indexes[used++] = index;
     });
-    this.byPath = new Buckets(paths.subarray(0, used), indexes);
-    this.byLast = new Buckets(lasts.subarray(0, used), indexes);
+    for (const fraction of pieces) yield { message: "Reading symbols", fraction };
+    const byPath = new Buckets(paths.subarray(0, used), indexes);
+    yield { message: "Reading symbols" };
+    return new SymbolPaths(byPath, new Buckets(lasts.subarray(0, used), indexes));
   }
 
   /** Functions whose plain path is exactly this ("zoo::f" for `zoo::f::{closure#0}`); rarely others too: names are hashed. */

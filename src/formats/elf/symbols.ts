@@ -217,6 +217,12 @@ export class ElfSymbols {
    * are good only during the visit.
    */
   eachFunctionName(visit: (index: number, bytes: Uint8Array, at: number) => void): void {
+    const pieces = this.functionNames(visit);
+    while (pieces.next().done !== true);
+  }
+
+  /** `eachFunctionName` with a pause after each piece of the string table; yields how much of it is done, 0 to 1. */
+  *functionNames(visit: (index: number, bytes: Uint8Array, at: number) => void): Generator<number, void, void> {
     const { strings, count, nameOffsets, infos, sectionIndexes } = this;
     const pieces = Math.ceil(strings.size / chunkBytes);
     const isWanted = (index: number): boolean =>
@@ -241,6 +247,7 @@ export class ElfSymbols {
         const at = nameOffsets[index]! - base;
         if (at < got) visit(index, bytes, at);
       }
+      yield (piece + 1) / pieces;
     }
   }
 

@@ -50,7 +50,7 @@ export const tokioFamily: DiscoverableFamily = {
   *prepare(context): Work<PreparedFamily | undefined> {
     for (const { symbols } of context.program.modules)
       if (symbols.format !== "none") yield { message: "Reading symbols" };
-    const polls = pollFunctions(context.program);
+    const polls = yield* pollFunctions(context.program);
     if (polls.length === 0) return undefined;
     yield { message: "Looking for task vtables" };
     const modules = [...new Set(polls.map((poll) => poll.module))];

@@ -2,6 +2,7 @@ import { absoluteIn } from "../../../symbols/program";
 import type { LoadedModule, Program } from "../../../symbols/program";
 import type { FunctionInfo } from "../../../symbols/module-symbols";
 import type { TypeRef } from "../../../symbols/type-model";
+import type { Work } from "../../../base/work";
 import type { Address } from "../../../base/brand";
 import { linkAddress } from "../../../base/brand";
 import { genericArguments, tokioPaths } from "./names";
@@ -22,9 +23,10 @@ export interface PollTypes {
 }
 
 /** All instances of tokio's poll function in all modules with symbols. Reads symbol tables only. */
-export function pollFunctions(program: Program): readonly PollFunction[] {
+export function* pollFunctions(program: Program): Work<readonly PollFunction[]> {
   const byAddress = new Map<number, { module: LoadedModule; instances: FunctionInfo[] }>();
   for (const module of program.modules) {
+    if (module.symbols.indexNames !== undefined) yield* module.symbols.indexNames();
     for (const info of module.symbols.functionsNamed(tokioPaths.poll)) {
       // Functions that the linker dropped keep their debug info, with address zero.
       if (info.low === 0) continue;
@@ -33,6 +35,7 @@ export function pollFunctions(program: Program): readonly PollFunction[] {
       if (known === undefined) byAddress.set(address, { module, instances: [info] });
       else known.instances.push(info);
     }
+    yield { message: "Looking for task vtables" };
   }
   return [...byAddress].map(([at, found]) => ({ address: at as Address, ...found }));
 }
