@@ -65,6 +65,23 @@ const plainMacros = new Set([
   "writeln",
 ]);
 
+/**
+ * Others that expand to no await of their own: of std, log, tracing, anyhow, serde_json, futures, sqlx. Of a macro that is not known that cannot be said: a
+ * hidden await and one that no code reaches would make up for each other.
+ */
+const silentMacros = new Set([
+  ...plainMacros,
+  ..."addr_of addr_of_mut anyhow bail cfg column compile_error concat const_assert debug debug_span ensure env error error_span event eyre".split(
+    " ",
+  ),
+  ..."file hashmap include include_bytes include_str info info_span json line log module_path option_env pin pin_mut".split(
+    " ",
+  ),
+  ..."query query_as query_scalar ready span stringify thread_local todo trace trace_span try unimplemented unreachable warn warn_span".split(
+    " ",
+  ),
+]);
+
 /** Macros that await by themselves. */
 const awaitingMacros = /^(?:try_)?(?:join|select)(?:_biased|_all|_ok)?$|^(?:race|try_race|merge|await|ready_await)$/;
 
@@ -264,6 +281,7 @@ class Reader {
     const bracket = this.token(1);
     if (bracket?.kind !== "sign" || closing[bracket.text] === undefined) return true;
     if (awaitingMacros.test(text)) this.doubt(`${text}! awaits by itself`);
+    else if (!silentMacros.has(text)) this.doubt(`${text}! may await by itself`);
     this.at += 2;
     return this.open(bracket.text, text);
   }
