@@ -8,7 +8,7 @@ import { pathAt } from "../../chains/context";
 import { seek } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
 import { linkedList } from "../list";
-import { decline, isOwn, leaf, numberAt, plural, target } from "../support";
+import { decline, isOwn, leaf, numberAt, plural, target, wakes } from "../support";
 
 const chanPath = "tokio::sync::mpsc::chan::Chan";
 
@@ -102,6 +102,7 @@ const rxSource = (reading: Reading): Step | undefined => {
 const rxTaskSet = 1;
 const valueSent = 2;
 const closedBit = 4;
+const txTaskSet = 8;
 
 interface Oneshot {
   readonly inner: Place;
@@ -133,7 +134,7 @@ function oneshotReceive(reading: Reading): Step {
     : alive === false
       ? "its sender is gone"
       : alive === true
-        ? "its sender is alive"
+        ? `its sender is alive${watchedBy(reading, found)}`
         : "";
   const isRegistered = (state & rxTaskSet) !== 0 && isOwn(reading, path(inner, ["rx_task"]));
   return leaf("oneshot", {
@@ -149,6 +150,12 @@ function oneshotReceive(reading: Reading): Step {
       ? verified("the channel keeps this task's waker for its receiver")
       : inferred("the receiver's channel, which does not keep this task's waker: it was woken, or never polled"),
   });
+}
+
+/** Who looked whether the answer is still wanted has the sender: hyper's connections do so for each request. */
+function watchedBy({ context }: Reading, { inner, state }: Oneshot): string {
+  const watcher = (state & txTaskSet) === 0 ? "nobody" : wakes(context, path(inner, ["tx_task"]));
+  return typeof watcher === "string" ? "" : `, polled by task ${watcher.key}`;
 }
 
 function oneshotClosed(reading: Reading): Step {
