@@ -404,15 +404,15 @@ export function checkSoak(
     const mine = holds.filter((hold) => hold.task === task.slot);
     for (const hold of said) {
       const isKnown = mine.some((each) => isInside(hold.resource, each));
-      if (hold.evidence.grade !== "verified") count(left, "hold: said to be uncertain");
+      if (hold.evidence.grade !== "verified")
+        count(left, isKnown ? "hold: said to be uncertain, and is" : "hold: said to be uncertain, and is none");
       else if (standing.kind !== "still") count(left, "hold: of a running task");
       else if (isKnown || isHandedToIdle(task, hold.resource)) count(right, "holds");
       else wrong.push(`${who}: said it holds ${hold.kind} ${hold.resource} in ${hold.local ?? "?"}`);
     }
     if (standing.kind !== "still") return;
     for (const hold of mine)
-      if (!said.some((each) => each.evidence.grade === "verified" && isInside(each.resource, hold)))
-        count(left, "hold: not told");
+      if (!said.some((each) => isInside(each.resource, hold))) count(left, `hold: not told (${task.kind})`);
   }
 
   function checkStrangers(): void {
