@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { dirname, join } from "node:path";
+import { randomFrom } from "../../../test/fuzz/mutations";
 import { fixture } from "../../../test/support/fixtures";
 import type { LinkAddress } from "../../base/brand";
 import { runNow } from "../../base/work";
@@ -97,4 +98,25 @@ describe("awaits of Windows programs by their code", function () {
       image.close();
     });
   }
+
+  it("of damaged code and odd sources are found in time, or are none", async () => {
+    const { image, pdb } = await open("crash-win");
+    const { types } = pdb;
+    assert.ok(types !== undefined);
+    const next = randomFrom(37);
+    const random = (below: number): number => (below <= 0 ? 0 : next() % below);
+    const damaged = (at: LinkAddress, length: number): Uint8Array => {
+      const bytes = image.readAt(at, length).slice(0, length - random(3));
+      for (let count = 0; count < 8; count++) bytes[random(bytes.length)] = random(256);
+      return bytes;
+    };
+    const refs = runNow(coroutineRefs(types));
+    assert.ok(refs.length > 0);
+    for (let round = 0; round < 10; round++) {
+      const lines = new AwaitLines(pdb, damaged, round % 2 === 0, () => new Uint8Array(random(50)).fill(random(256)));
+      for (const ref of refs) for (const { position } of lines.of(ref).lines.values()) assert.ok(position.line > 0);
+    }
+    pdb.close();
+    image.close();
+  });
 });
