@@ -81,17 +81,21 @@ function handWritten(reading: Reading, branches: readonly Branch[], variant?: st
     kind: "node",
     ...name,
     ...state,
-    branches: branches.length === 1 ? branches : branches.map(numbered),
+    branches: inOrder(branches),
     evidence: isProven
       ? verified("this task's waker is kept by each of them")
       : inferred("a type that Grace does not know; walked into the fields that hold futures"),
   };
 }
 
-const numbered = (branch: Branch, index: number, all: readonly Branch[]): Branch => ({
-  ...branch,
-  label: `${index + 1} of ${all.length}`,
-});
+const inOrder = (branches: readonly Branch[]): readonly Branch[] =>
+  branches.length === 1
+    ? branches
+    : branches.map((branch, index) => ({ ...branch, label: `${index + 1} of ${branches.length}` }));
+
+/** What a closure or a value of an unknown type may poll, as branches. */
+export const polledBranches = (reading: Reading, place: Place): readonly Branch[] =>
+  inOrder(polledFields(reading, place));
 
 /** A library's type by its crate, the modules that tell it from others, and its variant; the program's own have their usual names. */
 function nodeName({ context, frame }: Reading, variant: string | undefined): { readonly name?: string } {

@@ -94,7 +94,8 @@ export const httpServers: readonly FutureEntry[] = [
   { of: "type", path: "hyper_util::server::graceful::GracefulConnectionFuture", read: graceful },
   {
     of: "poll_fn",
-    path: ["axum::serve::handle_connection", "tonic::transport::server::serve_connection"],
+    // axum has had it in `into_future` of different types.
+    path: /^(?:axum::serve::(?:\w+::)*|tonic::transport::server::serve_connection$)/,
     read: connectionLoop,
   },
 ];

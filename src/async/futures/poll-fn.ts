@@ -14,9 +14,8 @@ import {
 import type { Place } from "../../rust/place";
 import { factsAt } from "../chains/context";
 import type { Branch, FutureEntry, Reading, Step } from "./entry";
-import { futureFields, labelled } from "./generic";
+import { futureFields, labelled, polledBranches } from "./generic";
 import { keeperWait, keptWaker } from "./kept-waker";
-import { sourceBranches } from "./sources";
 
 const maxPointers = 4;
 
@@ -67,19 +66,12 @@ function pollFn(reading: Reading): Step | undefined {
     const mask = upvar(closure, "disabled");
     return mask === undefined ? joined(reading, futures) : selected(reading, futures, mask);
   }
-  const captured = futureFields(context, closure);
   const macro = macroName(reading);
   const name = macro ?? "poll_fn";
-  if (captured.length > 0) {
-    const branches = labelled(captured);
-    return {
-      kind: "node",
-      name,
-      branches: macro === undefined ? [...branches, ...sourceBranches(reading, closure)] : branches,
-    };
-  }
-  const sources = sourceBranches(reading, closure);
-  if (sources.length > 0) return { kind: "node", name, branches: sources };
+  const captured = macro === undefined ? [] : futureFields(context, closure);
+  if (captured.length > 0) return { kind: "node", name, branches: labelled(captured) };
+  const branches = polledBranches(reading, closure);
+  if (branches.length > 0) return { kind: "node", name, branches };
   const keeper = keptWaker(reading, closure);
   if (keeper !== undefined) return { kind: "leaf", name, wait: keeperWait(keeper) };
   return {

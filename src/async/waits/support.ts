@@ -24,6 +24,14 @@ import type { Task, Wait } from "../model";
 export const leaf = (name: string, wait: Wait): Step => ({ kind: "leaf", name, wait });
 export const decline = (why: string): Step => ({ kind: "decline", why });
 
+/** As a source: what the reader of a future says, where it is proven that this task's waker is kept there. */
+export const onlyKept =
+  (read: (reading: Reading) => Step | undefined) =>
+  (reading: Reading): Step | undefined => {
+    const step = read(reading);
+    return step?.kind === "leaf" && step.wait.evidence.grade === "verified" ? step : undefined;
+  };
+
 /** Futures around this one, innermost first. */
 export function* ancestors(frame: Frame): Generator<Frame> {
   for (let here = frame.parent; here !== undefined; here = here.parent) yield here;

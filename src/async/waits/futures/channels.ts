@@ -3,7 +3,7 @@ import { inferred, verified } from "../../../base/evidence";
 import { asOption, isFailure, member, path, referenceCounts, tryDeref } from "../../../rust/place";
 import { seek } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
-import { bigAt, decline, isOwn, leaf, numberAt, plural, target } from "../support";
+import { bigAt, decline, isOwn, leaf, numberAt, onlyKept, plural, target } from "../support";
 
 /** The top bit says open, the rest counts messages (futures-channel/src/mpsc/mod.rs, `decode_state`). */
 const openBit = 1n << 63n;
@@ -77,6 +77,13 @@ function oneshot(reading: Reading): Step {
 
 export const futuresChannels: readonly FutureEntry[] = [
   { of: "type", path: ["futures_channel::mpsc::Receiver", "futures_channel::mpsc::UnboundedReceiver"], read: receiver },
+  // Bodies and other values behind a trait object poll them too.
+  {
+    of: "source",
+    path: ["futures_channel::mpsc::Receiver", "futures_channel::mpsc::UnboundedReceiver"],
+    read: onlyKept(receiver),
+  },
+  { of: "source", path: "futures_channel::oneshot::Receiver", read: onlyKept(oneshot) },
   { of: "source", path: "futures_channel::mpsc::BoundedSenderInner", read: sender },
   { of: "type", path: "futures_channel::oneshot::Receiver", read: oneshot },
 ];

@@ -8,7 +8,7 @@ import { pathAt } from "../../chains/context";
 import { seek } from "../../chains/seek";
 import type { FutureEntry, Reading, Step } from "../../futures/entry";
 import { linkedList } from "../list";
-import { decline, isOwn, leaf, numberAt, plural, target, wakes } from "../support";
+import { decline, isOwn, leaf, numberAt, onlyKept, plural, target, wakes } from "../support";
 
 const chanPath = "tokio::sync::mpsc::chan::Chan";
 
@@ -221,6 +221,7 @@ export const tokioChannels: readonly FutureEntry[] = [
   },
   { of: "source", path: "tokio::sync::mpsc::chan::Rx", read: rxSource },
   { of: "type", path: "tokio::sync::oneshot::Receiver", read: oneshotReceive },
+  { of: "source", path: "tokio::sync::oneshot::Receiver", read: onlyKept(oneshotReceive) },
   { of: "poll_fn", path: "tokio::sync::oneshot::closed", read: oneshotClosed },
   { of: "type", path: "tokio::sync::broadcast::Recv", read: broadcastReceive },
 ];
