@@ -87,7 +87,7 @@ function functionEnds(image: PeFile): ReadonlyMap<number, number> {
   const ends = new Map<number, number>();
   const directory = image.exceptionDirectory;
   if (directory === undefined) return ends;
-  const bytes = image.readAt(directory.rva, directory.size).slice();
+  const bytes = image.readAt(directory.rva, Math.min(directory.size, mostSymbols * 12)).slice();
   const view = new DataView(bytes.buffer);
   for (let at = 0; at + 12 <= bytes.length; at += 12) ends.set(view.getUint32(at, true), view.getUint32(at + 4, true));
   return ends;
