@@ -30,6 +30,9 @@ const signs = [
 ];
 const pairs = ["&&", "||", "->", "::", ".."];
 
+/** Signs that begin no longer one. */
+const alone: ReadonlySet<number> = new Set([..."()[]{};,#?@$~"].map((sign) => sign.charCodeAt(0)));
+
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 /** Anything beyond ASCII counts as a letter: nothing else of it occurs outside of literals and comments. */
 const startsName = (code: number): boolean =>
@@ -163,6 +166,9 @@ export function rustTokens(text: string): readonly RustToken[] | undefined {
         const end = nameEnd(at + 1);
         push("lifetime", text[end] === "#" && text.slice(at + 1, end) === "r" ? nameEnd(end + 1) : end);
       } else return undefined;
+    } else if (alone.has(here)) {
+      tokens.push({ kind: "sign", text: text[at]!, line });
+      at++;
     } else {
       const three = text.slice(at, at + 3);
       const two = text.slice(at, at + 2);
