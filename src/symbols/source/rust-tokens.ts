@@ -31,7 +31,7 @@ const signs = [
 const pairs = ["&&", "||", "->", "::", ".."];
 
 /** Signs that begin no longer one. */
-const alone: ReadonlySet<number> = new Set([..."()[]{};,#?@$~"].map((sign) => sign.charCodeAt(0)));
+const alone: ReadonlySet<number> = new Set(Array.from("()[]{};,#?@$~", (sign) => sign.charCodeAt(0)));
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
 /** Anything beyond ASCII counts as a letter: nothing else of it occurs outside of literals and comments. */
