@@ -12,7 +12,7 @@ import { SourceOrders } from "./source-order";
 import type { SourceOrder, SourceReader } from "./source-order";
 import { decodeX86 } from "./x86-decode";
 
-/** How the line of an await was found in the code. */
+/** How the line of an await was found in the code, or in the source. */
 export type AwaitRoute = "source order" | "state store" | "jump table" | "poll calls";
 
 export interface RecoveredLine {
@@ -63,7 +63,7 @@ interface Found {
 
 /**
  * Stable compilers do not write the lines of awaits into PDBs. The code of the coroutine has them: the store of each state's number, the
- * targets of the jump by state at its start, and the calls that poll what is awaited each lie in code of the await's line.
+ * targets of the jump by state at its start, and the calls that poll what is awaited each lie in code of the await's line. The source that was compiled has them in order.
  */
 export class AwaitLines {
   private readonly known = new Map<TypeRef, RecoveredAwaits>();
