@@ -69,14 +69,17 @@ async function cargo(folder, inner, toolchain, args, rustflags) {
  * Builds the program of a set, or of a row of the matrix; `sources` is the workspace that was built. Cargo keeps what is built with other
  * flags or another profile beside it, so that each combination is built once.
  * @param {{ package: string, profile: string, tokio?: string, features?: readonly string[], dump?: string,
- *   rustflags?: readonly string[], config?: readonly string[], target?: string, workspace?: string }} set
+ *   rustflags?: readonly string[], config?: readonly string[], target?: string, workspace?: string, defaults?: boolean }} set
  *   config: `--config` lines, as `profile.release.lto="thin"`; target: another one than the compiler's own; workspace: the folder of a
- *   program that has a workspace and a lock file of its own
+ *   program that has a workspace and a lock file of its own; defaults: false leaves its default features out
  */
 export async function build(set, toolchain) {
   const folder = workspace(set.tokio, set.workspace);
   const target = join(folder, "target");
-  const features = (set.features ?? []).flatMap((feature) => ["--features", feature]);
+  const features = [
+    ...(set.defaults === false ? ["--no-default-features"] : []),
+    ...(set.features ?? []).flatMap((feature) => ["--features", feature]),
+  ];
   const config = (set.config ?? []).flatMap((line) => ["--config", line]);
   const to = set.target === undefined ? [] : ["--target", set.target];
   const one = (name, profile, more) =>
