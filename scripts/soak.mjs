@@ -1,6 +1,7 @@
 // `npm run soak -- --seeds 1..200`: makes random async programs, dumps each at a random instant, and holds what Grace says against the book that
 // the program wrote about itself until that instant (docs/soak.md). Ends with 1 when a statement is wrong.
 // `--taskdump`: the programs are built with tokio_unstable, and tokio's own taskdump is held against Grace too.
+// `--profile dev|release|lto`: all programs so, and not debug and release in turn.
 // `--dumps 3`: each program is run and dumped so often, every time at another instant.
 // Everything it makes is in .cache/soak. Dumps are deleted once they are compared, but for those with a wrong statement and with `--keep`.
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -14,6 +14,13 @@ split-debuginfo = "off"
 incremental = false
 `;
 
+/** As services are shipped whose size or speed matters most. */
+const lto = `${profile("lto")}inherits = "release"
+lto = "fat"
+codegen-units = 1
+panic = "abort"
+`;
+
 /** Writes what is new only: cargo looks at the times of files. */
 function write(path, text) {
   let old;
@@ -66,7 +73,7 @@ export async function buildBatch(folder, name, seeds, kind, asksTokio) {
   mkdirSync(join(folder, "witness"), { recursive: true });
   write(
     join(folder, "Cargo.toml"),
-    `[workspace]\nresolver = "3"\nmembers = ["witness", "${name}"]\n\n${profile("dev")}\n${profile("release")}`,
+    `[workspace]\nresolver = "3"\nmembers = ["witness", "${name}"]\n\n${profile("dev")}\n${profile("release")}\n${lto}`,
   );
   write(
     join(folder, "witness/Cargo.toml"),
