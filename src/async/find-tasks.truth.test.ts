@@ -33,12 +33,15 @@ const matching = (world: AsyncWorld, truth: TruthTask): Task | undefined =>
       : task.kind !== "block-on" && String(task.id) === truth.id,
   );
 
+// Of what libraries spawn, a truth has neither all the waits nor the generic arguments: test/report compares those sets.
+const exactSets = fixtureNames().filter((name) => !name.startsWith("services"));
+
 describe("tasks of real dumps", () => {
   it("have sets to be checked on", () => {
     assert.ok(fixtureNames().length > 0, "no fixture sets: npm run fixtures");
   });
 
-  for (const name of fixtureNames()) {
+  for (const name of exactSets) {
     describe(name, () => {
       let set: Dumped;
       let world: AsyncWorld;

@@ -149,8 +149,11 @@ function compareWait(set: Dumped, said: Wait, written: TruthWait, who: string): 
   return wrong;
 }
 
+// Of what libraries spawn, a truth has neither all the waits nor the generic arguments: test/report compares those sets.
+const exactSets = fixtureNames().filter((name) => !name.startsWith("services"));
+
 describe("await chains of real dumps", () => {
-  for (const name of fixtureNames()) {
+  for (const name of exactSets) {
     describe(name, () => {
       let decoded: Decoded;
       before(async function () {
