@@ -244,12 +244,12 @@ export class PeModuleSymbols implements ModuleSymbols {
       if (recovered?.needsSource !== undefined) this.missSource(recovered.needsSource);
       return undefined;
     }
-    const { position, routes, others } = found;
+    const { position, routes, others, isCertain } = found;
     const disputed = others.length === 0 ? "" : ` (another sign says line ${others.map(String).join(", ")})`;
     return {
       position,
       how: `PDBs do not tell lines of awaits; by ${routes.map((route) => routeWords[route]).join(" and ")}${disputed}`,
-      isCertain: routes.length > 1 && others.length === 0,
+      isCertain,
     };
   }
 
