@@ -142,6 +142,40 @@ describe("a hand-written future", () => {
   });
 });
 
+describe("a connection of a pool of sqlx", () => {
+  /** A future that has one in a field; `live` is 0 where it was given back. */
+  function holder(live: number): AwaitNode {
+    const world = new TypeWorld();
+    const batch = world.struct("tokio::sync::batch_semaphore::Semaphore", 16, {
+      waiters: [0, world.u64],
+      permits: [8, world.usize],
+    });
+    const semaphore = world.struct("tokio::sync::semaphore::Semaphore", 16, { ll_sem: [0, batch] });
+    const wrapped = world.struct("sqlx_core::sync::AsyncSemaphore", 16, { inner: [0, semaphore] });
+    const pool = world.struct("sqlx_core::pool::inner::PoolInner<Db>", 24, {
+      size: [0, world.u32],
+      semaphore: [8, wrapped],
+    });
+    const connection = world.struct("sqlx_core::pool::connection::PoolConnection<Db>", 24, {
+      live: [0, world.taggedOption(world.u64)],
+      pool: [16, world.counted("Arc", pool)],
+    });
+    const pending = world.struct("tokio::task::yield_now::yield_now::YieldNow", 8, { yielded: [0, world.u64] });
+    const future = world.struct("zoo::Query", 32, { connection: [0, connection], wait: [24, pending] });
+    world.memory.words(0x1000, [live, 5, 0x2000, 0]);
+    world.memory.words(0x2000, [1, 1, 1, 0, 0]);
+    return treeOf(world, future, 0x1000);
+  }
+
+  it("has a permit of the pool's semaphore as long as it is out", () => {
+    assert.deepEqual(
+      holder(1).holds?.map(({ kind, resource, local, permits }) => [kind, resource, local, permits]),
+      [["semaphore", 0x2018, "connection", 1]],
+    );
+    assert.equal(holder(0).holds, undefined);
+  });
+});
+
 describe("a stream of HTTP/2", () => {
   /** A connection's slab with one stream in it, and a reference to a stream by place and number. */
   function stream(key: { readonly index: number; readonly id: number }, waker: number): AwaitNode {
