@@ -67,7 +67,8 @@ describe("the report of a Windows dump", function () {
     assert.deepEqual([unknown.holder.line, unknown.holder.lines], [undefined, undefined]);
     const { fromLine } = unknown.holder;
     assert.ok(fromLine !== undefined && fromLine <= line);
-    const isAboutSources = ({ remedy }: ProblemAnswer): boolean => remedy?.includes("--source-map") === true;
+    const isAboutSources = ({ what, remedy }: ProblemAnswer): boolean =>
+      remedy?.includes("--source-map") === true && what.includes("C:\\fixtures");
     assert.equal(unknown.report.problems.filter(isAboutSources).length, 1);
     assert.equal(known.report.problems.filter(isAboutSources).length, 0);
     assert.match(unknown.text, new RegExp(`mutex_holder   .*locks\\.rs:${String(fromLine)}-\\?  \\(line not known\\)`));

@@ -253,9 +253,9 @@ export class PeModuleSymbols implements ModuleSymbols {
     };
   }
 
-  /** The first file says it for all. */
+  /** The first file says it for all. Of libraries, whose sources come by themselves or not at all, nobody is asked. */
   private missSource(why: string): void {
-    if (this.missesSource) return;
+    if (this.missesSource || /[\\/](?:registry[\\/]src|rustc)[\\/]/.test(why)) return;
     this.missesSource = true;
     this.log.add({
       where: windowsBaseName(this.pdb?.file.source.name ?? ""),
