@@ -6,14 +6,14 @@ export function ascending(values: Float64Array | readonly number[]): Uint32Array
   let isSorted = true;
   let lowest = Infinity;
   let highest = -Infinity;
-  for (let index = 0; index < values.length; index++) {
+  const order = new Uint32Array(values.length);
+  for (let index = 0; index < order.length; index++) {
+    order[index] = index;
     const value = values[index] ?? 0;
     if (value < highest) isSorted = false;
     else highest = value;
     if (value < lowest) lowest = value;
   }
-  const order = new Uint32Array(values.length);
-  for (let index = 0; index < order.length; index++) order[index] = index;
   if (isSorted) return order;
   const scale = 2 ** Math.ceil(Math.log2(values.length));
   if ((highest - lowest + 1) * scale >= 2 ** 53)
