@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { ascending } from "./ascending";
+import { ascending, gathered, gatheredInt32, gatheredUint32 } from "./ascending";
 
 describe("an ascending order", () => {
   it("is that of a stable sort, for near and for far values", () => {
@@ -17,5 +17,15 @@ describe("an ascending order", () => {
       }),
       { numRuns: 300, seed: 5 },
     );
+  });
+});
+
+describe("values at indexes", () => {
+  it("are those of a map, and 0 where there is none", () => {
+    const values = [7, 2 ** 31 + 5, 11];
+    const indexes = Uint32Array.of(2, 0, 9, 1);
+    assert.deepEqual([...gathered(values, indexes)], [11, 7, 0, 2 ** 31 + 5]);
+    assert.deepEqual([...gatheredUint32(values, indexes)], [11, 7, 0, 2 ** 31 + 5]);
+    assert.deepEqual([...gatheredInt32([-1, 3], Uint32Array.of(1, 0))], [3, -1]);
   });
 });

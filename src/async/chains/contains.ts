@@ -5,6 +5,7 @@ import { baseName } from "../../rust/type-names";
 import type { LoadedModule } from "../../symbols/program";
 import type { Member, Type, TypeRef } from "../../symbols/type-model";
 import type { ChainContext } from "./context";
+import { knownAnswer, leadsTo } from "./type-search";
 
 /** A question about types, asked once per type: `name` keeps the answers apart. */
 export interface TypeQuestion {
@@ -25,7 +26,16 @@ export function mayContain(
   type: TypeRef,
   question: TypeQuestion,
 ): boolean {
-  return ask(context, module, type, question, 0, new Set()) === true;
+  return (
+    knownAnswer(context, module, type, question.name) ??
+    leadsTo(context, module, type, {
+      name: question.name,
+      accept: ({ path }) => question.accept(path.path),
+      // Futures are walked on their own.
+      inside: (within, facts) => (facts.entry === undefined ? owned(within, facts.type) : []),
+      maxDepth,
+    })
+  );
 }
 
 /**
@@ -56,37 +66,6 @@ export function stateKeeps(
   const answer =
     payload.kind === "struct" && payload.members.some((member) => member.name !== awaiteeName && test(member));
   (facts.contains ??= new Map()).set(name, answer);
-  return answer;
-}
-
-/** `undefined`: cut by the bound or a cycle, not to be remembered. */
-function ask(
-  context: ChainContext,
-  module: LoadedModule,
-  ref: TypeRef,
-  question: TypeQuestion,
-  depth: number,
-  open: Set<TypeRef>,
-): boolean | undefined {
-  const facts = context.factsOf(module, ref);
-  const known = facts.contains?.get(question.name);
-  if (known !== undefined) return known;
-  if (depth > maxDepth || open.has(ref)) return undefined;
-  let answer: boolean | undefined = false;
-  if (question.accept(facts.path.path)) answer = true;
-  else if (facts.entry === undefined) {
-    open.add(ref);
-    for (const inner of owned(module, facts.type)) {
-      const found = ask(context, module, inner, question, depth + 1, open);
-      if (found === true) {
-        answer = true;
-        break;
-      }
-      if (found === undefined) answer = undefined;
-    }
-    open.delete(ref);
-  }
-  if (answer !== undefined) (facts.contains ??= new Map()).set(question.name, answer);
   return answer;
 }
 

@@ -15,6 +15,7 @@ import type { LoadedModule } from "../../symbols/program";
 import type { Member, Type, TypeRef } from "../../symbols/type-model";
 import type { ChainContext, TypeFacts } from "./context";
 import { objectTrait } from "./future-like";
+import { knownAnswer, leadsTo } from "./type-search";
 
 /** A question about types, asked once per type: `name` keeps the answers apart. */
 export interface ReachQuestion {
@@ -35,40 +36,16 @@ const lifeless = /^(?:core::(?:any|error|fmt|ops::function)|std::error|tracing_c
 
 /**
  * Whether a value of the type can lead to one of an accepted type: by value in any variant, through `Box`, references and `Arc`, and through any
- * trait object. Lets a search leave out nearly all members. A "no" that was cut by the depth or by a cycle is not remembered.
+ * trait object. Lets a search leave out nearly all members.
  */
 export const reaches = (context: ChainContext, module: LoadedModule, type: TypeRef, question: ReachQuestion): boolean =>
-  ask(context, module, type, question, 0, new Set()) === true;
-
-function ask(
-  context: ChainContext,
-  module: LoadedModule,
-  ref: TypeRef,
-  question: ReachQuestion,
-  depth: number,
-  open: Set<TypeRef>,
-): boolean | undefined {
-  const facts = context.factsOf(module, ref);
-  const known = facts.contains?.get(question.name);
-  if (known !== undefined) return known;
-  if (depth > maxDepth || open.has(ref)) return undefined;
-  let answer: boolean | undefined = false;
-  if (question.accept(facts)) answer = true;
-  else if (!question.stop(facts) && !isCoroutineType(facts.type)) {
-    open.add(ref);
-    for (const inner of ways(module, facts)) {
-      const found = inner === "any" ? true : ask(context, module, inner, question, depth + 1, open);
-      if (found === true) {
-        answer = true;
-        break;
-      }
-      if (found === undefined) answer = undefined;
-    }
-    open.delete(ref);
-  }
-  if (answer !== undefined) (facts.contains ??= new Map()).set(question.name, answer);
-  return answer;
-}
+  knownAnswer(context, module, type, question.name) ??
+  leadsTo(context, module, type, {
+    name: question.name,
+    accept: question.accept,
+    inside: (within, facts) => (question.stop(facts) || isCoroutineType(facts.type) ? [] : ways(within, facts)),
+    maxDepth,
+  });
 
 /** The types that a value of this one leads to; "any": a trait object. */
 function ways(module: LoadedModule, { type, path }: TypeFacts): readonly (TypeRef | "any")[] {
