@@ -1,4 +1,5 @@
 // `npm run fixtures [-- NAME...]`: builds the programs in test/fixtures/programs, runs them, dumps them, and writes test/fixtures/sets/NAME.
+// `npm run fixtures -- --windows [NAME...]`: the same for the sets of Windows programs, by test/fixtures/windows/make.mjs (docs/windows.md).
 // The table of sets is test/fixtures/matrix.json; docs/fixtures.md tells what it needs and why. Linux x86-64 only, with Rust, gdb, lldb and zstd.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -129,6 +130,10 @@ async function programOf(set, program, out) {
 }
 
 await main(async (names) => {
+  if (names[0] === "--windows") {
+    await must("node", [join(root, "test/fixtures/windows/make.mjs"), ...names.slice(1)], { cwd: root });
+    return;
+  }
   const unknown = names.filter((name) => !matrix.sets.some((set) => set.name === name));
   if (unknown.length > 0)
     throw new Advice(`No such set: ${unknown.join(", ")}. There are: ${matrix.sets.map((set) => set.name).join(", ")}`);
