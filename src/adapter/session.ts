@@ -80,6 +80,8 @@ export class GraceSession extends DebugSession {
     this.cancelled.delete(request.seq);
     this.sendResponse(response);
     after?.();
+    // The process is the session's: the client waits for its end.
+    if (request.command === "disconnect") this.shutdown();
   }
 
   private cancel(args: DebugProtocol.CancelArguments): void {

@@ -310,6 +310,11 @@ describe("a debug session on a dump, over the wire", function () {
     assert.ok((await client.grace("grace/tasks", { start: 0, count: 5 })).tasks.length > 0);
   });
 
+  it("is a process that ends by itself when the client disconnects", async () => {
+    await open(sample);
+    assert.equal(await client.close(), 0);
+  });
+
   it("answers an unknown request, a wrong frame and a wrong variable with a sentence", async () => {
     await open(sample);
     for (const [command, args] of [

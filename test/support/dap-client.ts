@@ -104,8 +104,9 @@ export class DapClient {
     return this.event<DebugProtocol.StoppedEvent["body"]>("stopped");
   }
 
-  async close(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+  /** Disconnects, and waits for the adapter to end. @returns its exit code; null when it had to be killed */
+  async close(): Promise<number | null> {
+    if (this.child.exitCode !== null) return this.child.exitCode;
     const ended = new Promise<void>((resolve) =>
       this.child.once("exit", () => {
         resolve();
@@ -115,6 +116,7 @@ export class DapClient {
     const timer = setTimeout(() => this.child.kill("SIGKILL"), 3000);
     await ended;
     clearTimeout(timer);
+    return this.child.exitCode;
   }
 
   private drain(): void {
