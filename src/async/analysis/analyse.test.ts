@@ -43,22 +43,24 @@ interface Made {
   readonly state?: TaskState;
   /** No waker of it in memory. */
   readonly asleep?: boolean;
+  /** The root of a block_on, whose place on the stack is concluded. */
+  readonly isRoot?: boolean;
 }
 
 function analysis(made: readonly Made[], executors: readonly Executor[] = []): Analysis {
   const world = new TypeWorld();
-  const tasks: Task[] = made.map(({ key, state }, index) => ({
+  const tasks: Task[] = made.map(({ key, state, isRoot }, index) => ({
     key,
     executor: "tokio-1",
     address: address(0x10_000 + index * 0x100),
     state: state ?? "suspended",
-    kind: "async",
+    kind: isRoot === true ? "block-on" : "async",
     future: undefined,
     futureTypeName: `zoo::task_${key}`,
     foundBy: ["sweep"],
     rawState: "idle, refs 1",
     references: 1,
-    evidence: verified("made by the test"),
+    evidence: isRoot === true ? inferred("found on the stack") : verified("made by the test"),
   }));
   const wakers = tasks
     .filter((_, index) => made[index]?.asleep !== true)
@@ -99,6 +101,15 @@ describe("who holds a lock", () => {
     assert.deepEqual(holdersOf(with9({}), "2"), ["1"]);
     // What has ended holds nothing.
     assert.equal(with9({ state: "completed" }).chains.get("1")?.holds?.[0]?.evidence.grade, "verified");
+  });
+
+  it("is a root of block_on no more certainly than that it lies there", () => {
+    const found = analysis([
+      { key: "1", tree: node("a", [waiting(timer)], { holds: [hold("mutex", 0x500)] }), isRoot: true },
+      { key: "2", tree: node("b", [waiting(lock("mutex", 0x500, 1))]) },
+    ]);
+    assert.deepEqual(holdersOf(found, "2"), ["1"]);
+    assert.equal(found.chains.get("1")?.holds?.[0]?.evidence.grade, "inferred");
   });
 
   it("is nobody when two guards are found: a dropped one leaves its bytes", () => {

@@ -105,6 +105,11 @@ export function* weighLocks(
   for (const each of extra) note(waiters, each.wait, each);
   joinFutexes(context, waiters, candidates);
   const isUnread = isAnyUnread(context, tasks);
+  const uncertain = new Set<TaskKey>(
+    context.tasks
+      .filter(({ kind, evidence }) => kind === "block-on" && evidence.grade !== "verified")
+      .map(({ key }) => key),
+  );
   const locks = new Map<Address, Lock>();
   for (const address of new Set([...waiters.keys(), ...candidates.keys()])) {
     if (++steps % 64 === 0) yield weighing;
@@ -131,11 +136,23 @@ export function* weighLocks(
                 "probably: the only other thread with the lock's address on its live stack runs this task",
               ),
             }
-          : judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding, isUnread)),
+          : noSurerThanPlaces(
+              judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding, isUnread)),
+              uncertain,
+            ),
     });
   }
   return locks;
 }
+
+/** A guard in a root of `block_on` whose place on the stack is concluded is no surer than that place. */
+const noSurerThanPlaces = (result: LockHolders, uncertain: ReadonlySet<TaskKey>): LockHolders =>
+  result.evidence.grade === "verified" && result.holders.some((key) => uncertain.has(key))
+    ? {
+        ...result,
+        evidence: inferred(`${result.evidence.why}; but where the future of block_on lies on its stack is inferred`),
+      }
+    : result;
 
 const byPosition = (a: Waiter, b: Waiter): number => {
   const first = a.wait.numbers?.["position"] ?? Infinity;

@@ -175,7 +175,7 @@ function hitsIn(
   return hits;
 }
 
-/** The coroutines from the root to the innermost, each with the next one that it awaits; through boxes where the runtime of the language does. */
+/** The coroutines from the root to the innermost, each with the next one that it awaits; through boxes and references. */
 function* coroutinesOf(place: Place | undefined): Generator<{ readonly place: Place; readonly value: CoroutineValue }> {
   let here = place === undefined ? undefined : coroutineIn(place);
   for (let depth = 0; depth < 32 && here !== undefined; depth++) {
