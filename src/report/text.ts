@@ -210,10 +210,11 @@ function rowPlace(node: AwaitAnswer, style: PathStyle): string {
   if (node.file === undefined) return "";
   const mark = node.evidence?.grade === "inferred" ? "  (inferred)" : "";
   if (node.line !== undefined) return `${place({ file: node.file, line: node.line }, style)}${mark}`;
+  // What has ended is at no line.
+  const unknown = node.finished === true ? "" : "  (line not known)";
   if (node.lines !== undefined)
-    return `${displayPath(node.file, style)}:${String(node.lines[0])}-${String(node.lines[1])}  (line not known)`;
-  if (node.fromLine !== undefined)
-    return `${displayPath(node.file, style)}:${String(node.fromLine)}-?  (line not known)`;
+    return `${displayPath(node.file, style)}:${String(node.lines[0])}-${String(node.lines[1])}${unknown}`;
+  if (node.fromLine !== undefined) return `${displayPath(node.file, style)}:${String(node.fromLine)}-?${unknown}`;
   return displayPath(node.file, style);
 }
 

@@ -130,10 +130,13 @@ const bodyLines = (node: AwaitAnswer): string | undefined =>
   node.file === undefined
     ? undefined
     : node.lines !== undefined
-      ? `${shortPlace({ file: node.file, line: node.lines[0] })}-${String(node.lines[1])} (line not known)`
+      ? `${shortPlace({ file: node.file, line: node.lines[0] })}-${String(node.lines[1])}${unknownLine(node)}`
       : node.fromLine !== undefined
-        ? `${shortPlace({ file: node.file, line: node.fromLine })}-? (line not known)`
+        ? `${shortPlace({ file: node.file, line: node.fromLine })}-?${unknownLine(node)}`
         : undefined;
+
+/** What has ended is at no line. */
+const unknownLine = ({ finished }: AwaitAnswer): string => (finished === true ? "" : " (line not known)");
 
 function waitWords({ text, holders = [], holdersEvidence }: NonNullable<AwaitAnswer["waitsFor"]>): string {
   if (holders.length === 0) return `waits for ${text}`;

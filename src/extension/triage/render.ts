@@ -184,7 +184,7 @@ function chainRows(node: AwaitAnswer, depth: number, context: PageContext): stri
         ? place({ file: node.file, line: node.line }, context)
         : (node.lines?.[0] ?? node.fromLine) === undefined
           ? ""
-          : `${place({ file: node.file, line: node.lines?.[0] ?? node.fromLine ?? 0 }, context)} <span class="quiet">(line not known)</span>`;
+          : `${place({ file: node.file, line: node.lines?.[0] ?? node.fromLine ?? 0 }, context)}${node.finished === true ? "" : ' <span class="quiet">(line not known)</span>'}`;
   const wait =
     node.waitsFor === undefined ? "" : ` <span class="wait">waits for ${escapeHtml(node.waitsFor.text)}</span>`;
   const branch = node.branch === undefined ? "" : `<span class="quiet">[${escapeHtml(node.branch)}]</span> `;
