@@ -1,10 +1,10 @@
-import { statSync } from "node:fs";
 import { basename } from "node:path";
 import * as vscode from "vscode";
 import type { AwaitAnswer, Grouping } from "../autopsy/answers";
 import { activeDump, looksLikeDump } from "./dump-files";
 import type { ReportDocuments } from "./report-documents";
 import { configurationFor } from "./session/configuration";
+import { openLocation } from "./session/open-location";
 import { focusTask } from "./session/focus";
 import type { Sessions } from "./session/sessions";
 import type { TaskTree, TreeNode } from "./tasks/task-tree";
@@ -127,22 +127,6 @@ function whenReady(sessions: Sessions): Promise<void> {
       resolve();
     });
   });
-}
-
-async function openLocation(file: string, line: number): Promise<void> {
-  try {
-    statSync(file);
-  } catch {
-    const button = "Map Sources...";
-    const answer = await vscode.window.showWarningMessage(
-      `${file} is not on this machine. That is where the debug information says the source is; the setting grace.sourceMap says where it is here.`,
-      button,
-    );
-    if (answer === button) await vscode.commands.executeCommand("workbench.action.openSettings", "grace.sourceMap");
-    return;
-  }
-  const position = new vscode.Position(Math.max(0, line - 1), 0);
-  await vscode.window.showTextDocument(vscode.Uri.file(file), { selection: new vscode.Range(position, position) });
 }
 
 /** Adds a chosen file or folder to the symbol path. */

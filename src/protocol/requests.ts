@@ -46,7 +46,8 @@ export interface GraceRequests {
   /** Makes the task a thread of the session if it is not one yet and focuses it (`stopped`), frame 0 or the given await. */
   "grace/focusTask": {
     readonly arguments: { readonly task: string; readonly frame?: number };
-    readonly body: { readonly threadId: number; readonly frameIndex: number };
+    /** `frameId`: of the await that was asked for, in the task's stack; absent where it has no frame there. */
+    readonly body: { readonly threadId: number; readonly frameId?: number };
   };
   /** A page of what tasks wait for or hold; what is wrong comes first. */
   "grace/waits": {

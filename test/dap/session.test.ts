@@ -310,6 +310,29 @@ describe("a debug session on a dump, over the wire", function () {
     assert.ok((await client.grace("grace/tasks", { start: 0, count: 5 })).tasks.length > 0);
   });
 
+  it("finds the frame of each await of a task that is polled, below the frames of its poll", async () => {
+    const stopped = await open(sample);
+    const crashed = sample.truth.crash?.task ?? "?";
+    const { task: answer } = await client.grace("grace/task", { task: crashed });
+    const path: AwaitAnswer[] = [];
+    const visit = (node: AwaitAnswer): void => {
+      path.push(node);
+      node.children.forEach(visit);
+    };
+    assert.ok(answer.awaits);
+    visit(answer.awaits);
+    assert.ok(path.length > 2);
+    for (const [frame, node] of path.entries()) {
+      const { threadId, frameId } = await client.grace("grace/focusTask", { task: crashed, frame });
+      assert.notEqual(threadId, stopped.threadId);
+      const { stackFrames } = await client.request<StackFrames>("stackTrace", { threadId });
+      const at = stackFrames.findIndex((each) => each.id === frameId);
+      assert.ok(at > stackFrames.findIndex((each) => each.presentationHint === "label"), node.name);
+      assert.ok(stackFrames[at]?.name.startsWith(node.name), stackFrames[at]?.name);
+      assert.equal(stackFrames[at]?.line, node.line ?? node.lines?.[0]);
+    }
+  });
+
   it("is a process that ends by itself when the client disconnects", async () => {
     await open(sample);
     assert.equal(await client.close(), 0);

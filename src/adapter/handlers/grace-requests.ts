@@ -8,8 +8,9 @@ import { reportText } from "../../report/render";
 import { forEachSliced } from "../../base/work";
 import type { Work } from "../../base/work";
 import type { DumpSession } from "../dump-session";
-import { taskFrames } from "../task-frames";
+import type { AwaitNode, Task } from "../../async/model";
 import type { Handler, RequestContext } from "./handler";
+import { taskStack } from "./stacks";
 
 type Arguments<Name extends keyof GraceRequests> = GraceRequests[Name]["arguments"];
 type Body<Name extends keyof GraceRequests> = GraceRequests[Name]["body"];
@@ -43,11 +44,11 @@ export function graceHandlers(session: DumpSession): Record<string, Handler> {
       args: Arguments<"grace/focusTask">,
       context: RequestContext,
     ): Promise<Body<"grace/focusTask">> => {
-      const { autopsy, threads } = session.open;
+      const { threads } = session.open;
       const task = await session.task(args.task);
       const { id, isNew } = threads.open(task);
       session.personMoved = true;
-      const chain = await session.work("Decoding the await chain", () => autopsy.chain(task), context.token);
+      const frameId = args.frame === undefined ? undefined : await frameIdOf(session, task, args.frame, context);
       context.afterResponse(() => {
         if (isNew) session.event("thread", { reason: "started", threadId: id });
         // Without allThreadsStopped the client focuses this thread and leaves the others as they are.
@@ -58,7 +59,7 @@ export function graceHandlers(session: DumpSession): Record<string, Handler> {
           preserveFocusHint: false,
         });
       });
-      return { threadId: id, frameIndex: chain === undefined ? 0 : frameIndex(chain, args.frame) };
+      return { threadId: id, ...(frameId === undefined ? {} : { frameId }) };
     },
 
     "grace/report": async (args: Arguments<"grace/report">, context: RequestContext): Promise<Body<"grace/report">> => {
@@ -69,19 +70,31 @@ export function graceHandlers(session: DumpSession): Record<string, Handler> {
   };
 }
 
-/** Row of the n-th await (root 0) in the stack as `stackTrace` gives it; 0 where none was asked for. */
-function frameIndex(chain: Parameters<typeof taskFrames>[0], frame: number | undefined): number {
-  if (frame === undefined) return 0;
-  const rows = taskFrames(chain);
-  const path: (typeof chain)[] = [];
-  const visit = (node: typeof chain): void => {
+/** The frame of the n-th await (root 0, depth first) in the task's stack. */
+async function frameIdOf(
+  session: DumpSession,
+  task: Task,
+  frame: number,
+  context: RequestContext,
+): Promise<number | undefined> {
+  const { open } = session;
+  const chain = await session.work("Decoding the await chain", () => open.autopsy.chain(task), context.token);
+  if (chain === undefined) return undefined;
+  const path: AwaitNode[] = [];
+  const visit = (node: AwaitNode): void => {
     path.push(node);
     node.children.forEach(visit);
   };
   visit(chain);
-  const node = path[frame];
-  const index = rows.findIndex((row) => row.node === node && row.kind !== "label");
-  return Math.max(0, index);
+  const wanted = path[frame];
+  // The analysis makes new nodes of those that it says more about: the future is the same.
+  const isWanted = (node: AwaitNode): boolean =>
+    node === wanted ||
+    (node.place !== undefined && node.place.address === wanted?.place?.address && node.type === wanted.type);
+  return (await taskStack(session, open, task, context)).find(({ id }) => {
+    const known = open.frames.get(id);
+    return known?.kind === "await" && isWanted(known.node);
+  })?.id;
 }
 
 /** What the query asks for, in the executors' order. */

@@ -133,7 +133,8 @@ function nativeStack(open: OpenDump, thread: Thread): readonly DebugProtocol.Sta
 const taskCache = new WeakMap<Task, readonly DebugProtocol.StackFrame[]>();
 
 /** A suspended task: its await chain. A running one: its thread's frames down to the poll, then where it was last suspended. */
-async function taskStack(
+/** The frames of a task as `stackTrace` gives them: of a task that is polled, those of its poll come first. */
+export async function taskStack(
   session: DumpSession,
   open: OpenDump,
   task: Task,

@@ -1,8 +1,11 @@
 import * as vscode from "vscode";
+import { openLocation } from "./open-location";
 import type { Sessions } from "./sessions";
 
 /** How long the editor may take to focus a thread after it was told to; past it, the await is still opened by its location. */
 const focusTimeoutMs = 3000;
+/** The same for one frame further. */
+const stepTimeoutMs = 1000;
 
 /**
  * Shows a task in the Call Stack and one of its awaits in the editor: the adapter stops "at" the task, and the editor is then walked to the
@@ -13,23 +16,44 @@ export async function focusTask(sessions: Sessions, task: string, frame?: number
   const session = sessions.active;
   if (session === undefined) return;
   const focused = nextFocus(session);
-  const { threadId, frameIndex } = await sessions.request("grace/focusTask", {
+  const { threadId, frameId } = await sessions.request("grace/focusTask", {
     task,
     ...(frame === undefined ? {} : { frame }),
   });
   const item = await focused(threadId);
-  if (frame === undefined || item === undefined) return;
+  if (frameId === undefined || item === undefined || item.frameId === frameId) return;
   const { stackFrames } = (await session.customRequest("stackTrace", { threadId, startFrame: 0, levels: 0 })) as {
-    readonly stackFrames: readonly { readonly id: number }[];
+    readonly stackFrames: readonly Frame[];
   };
   const from = stackFrames.findIndex((each) => each.id === item.frameId);
-  const steps = frameIndex - Math.max(0, from);
-  const command = steps > 0 ? "workbench.action.debug.callStackDown" : "workbench.action.debug.callStackUp";
-  for (let step = 0; step < Math.abs(steps); step++) await vscode.commands.executeCommand(command);
+  const to = stackFrames.findIndex((each) => each.id === frameId);
+  const command = to > from ? "workbench.action.debug.callStackDown" : "workbench.action.debug.callStackUp";
+  const wanted = stackFrames[to];
+  // Step by step, since the editor folds frames away and loads those further down when it comes to them: how many steps it takes is its own affair.
+  const most = wanted !== undefined && isShown(wanted) ? Math.abs(to - from) : 0;
+  for (let step = 0; step < most; step++) {
+    const moved = nextFocus(session)(threadId, stepTimeoutMs);
+    await vscode.commands.executeCommand(command);
+    if ((await moved)?.frameId === frameId) return;
+  }
+  if (wanted?.source?.path !== undefined) await openLocation(wanted.source.path, wanted.line);
 }
 
+interface Frame {
+  readonly id: number;
+  readonly line: number;
+  readonly presentationHint?: string;
+  readonly source?: { readonly path?: string; readonly presentationHint?: string };
+}
+
+/** Frames of libraries are folded, and can be selected by no command. */
+const isShown = ({ presentationHint, source }: Frame): boolean =>
+  presentationHint !== "subtle" && presentationHint !== "label" && source?.presentationHint !== "deemphasize";
+
 /** Waits for the editor to focus a frame of a thread, listening from before it is told to. */
-function nextFocus(session: vscode.DebugSession): (threadId: number) => Promise<vscode.DebugStackFrame | undefined> {
+function nextFocus(
+  session: vscode.DebugSession,
+): (threadId: number, timeoutMs?: number) => Promise<vscode.DebugStackFrame | undefined> {
   let seen: vscode.DebugStackFrame | undefined;
   let wake: (() => void) | undefined;
   const subscription = vscode.debug.onDidChangeActiveStackItem((item) => {
@@ -38,8 +62,8 @@ function nextFocus(session: vscode.DebugSession): (threadId: number) => Promise<
       wake?.();
     }
   });
-  return async (threadId) => {
-    const deadline = Date.now() + focusTimeoutMs;
+  return async (threadId, timeoutMs = focusTimeoutMs) => {
+    const deadline = Date.now() + timeoutMs;
     try {
       for (;;) {
         const left = deadline - Date.now();

@@ -55,7 +55,7 @@ async function main(): Promise<void> {
     for (const depth of [1, 2]) await person.unfoldFirst(tasks, depth);
     console.log((await person.rowTexts(tasks)).map((text) => `  ${text}`).join("\n"));
     await person.clickFirst(tasks, 3);
-    await page.waitForTimeout(1500);
+    await page.waitForTimeout(6000);
     console.log(await person.cursor(page), await person.rowTexts(person.callStack(page)));
     await show("3-await");
 
