@@ -57,7 +57,7 @@ function ownRows(node: AwaitNode): readonly TaskFrame[] {
     node.state !== undefined && node.kind === "async" && !node.state.startsWith("Suspend")
       ? node.state.toLowerCase()
       : undefined,
-    node.position === undefined && node.body !== undefined
+    node.position === undefined && node.body !== undefined && node.finished !== true
       ? `await line not known, body ${String(node.body.first)}-${node.body.isOpen === true ? "?" : String(node.body.last)}`
       : undefined,
     node.positionEvidence?.grade === "inferred" ? "line inferred" : undefined,

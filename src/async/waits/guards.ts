@@ -66,10 +66,13 @@ function permit(context: ChainContext, guard: Place): GuardFacts | undefined {
   const count = member(guard, "permits");
   const permits = count === undefined ? undefined : readUnsigned(count);
   if (owner === undefined || permits === undefined || permits > 2 ** 61) return undefined;
+  // A permit of zero was forgotten or merged into another.
+  return permits === 0 ? undefined : permitsOf(context, owner, permits);
+}
+
+function permitsOf(context: ChainContext, owner: Place, permits: number): GuardFacts | undefined {
   const semaphore = semaphoreIn(context, owner);
   if (semaphore === undefined || semaphoreFacts(context, semaphore) === undefined) return undefined;
-  // A permit of zero was forgotten or merged into another.
-  if (permits === 0) return undefined;
   context.owners.set(semaphore.address, owner.address);
   return {
     kind: "semaphore",
@@ -95,18 +98,7 @@ function pooled(context: ChainContext, guard: Place): GuardFacts | undefined {
     holder === undefined
       ? undefined
       : seek(context, holder, "tokio::sync::semaphore::Semaphore", { depth: 4, budget: 12, borrowed: false });
-  const semaphore = owner === undefined ? undefined : semaphoreIn(context, owner);
-  if (owner === undefined || semaphore === undefined || semaphoreFacts(context, semaphore) === undefined)
-    return undefined;
-  context.owners.set(semaphore.address, owner.address);
-  return {
-    kind: "semaphore",
-    resource: owner.address,
-    key: semaphore.address,
-    lock: "unknown",
-    isExclusive: false,
-    permits: 1,
-  };
+  return owner === undefined ? undefined : permitsOf(context, owner, 1);
 }
 
 /** A reserved place in a bounded channel: `Permit{chan: &Tx{inner: Arc<Chan>}}`. */
