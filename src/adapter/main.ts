@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import { tuneEngine } from "../bytes/engine";
 import { GraceSession } from "./session";
 
 /**
@@ -40,4 +41,5 @@ function main(args: readonly string[]): void {
   });
 }
 
+tuneEngine();
 main(process.argv.slice(2));
