@@ -174,12 +174,12 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private symbolFunction(
     index: number,
     symbols: ElfSymbols,
-    options: { withoutArguments?: boolean } = {},
+    name?: string,
+    linkageName = symbols.name(index),
   ): SymbolFunction {
-    const linkageName = symbols.name(index);
     const low = symbols.value(index);
     return new SymbolFunction(
-      demangle(linkageName, options),
+      name ?? demangle(linkageName),
       linkageName,
       low,
       (low + Math.max(symbols.size(index), 1)) as LinkAddress,
@@ -281,7 +281,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
             continue;
           const name = symbols.name(index);
           if (!name.includes(last) || demangle(name, { withoutArguments: true }) !== path) continue;
-          found.set(symbols.value(index), this.symbolFunction(index, symbols, { withoutArguments: true }));
+          found.set(symbols.value(index), this.symbolFunction(index, symbols, path, name));
         }
         if (found.size > 0) break;
       }

@@ -115,6 +115,15 @@ export class Abbreviations {
   readonly implicit: Float64Array;
   /** Where the attribute's value is, from the first one's, where all before it have a fixed size; else -1. */
   readonly offsets: Int32Array;
+  /**
+   * Where the block or expression is that is the first value of variable size, from the first value; -1 where that is another form, or none.
+   * rustc writes DW_AT_frame_base before a function's name: what lies behind it is found by one look at its size.
+   */
+  readonly blocks: Int32Array;
+  /** Where an attribute's value is, from the end of that block, where all between have a fixed size; else -1. */
+  readonly behindBlock: Int32Array;
+  /** Bytes of all attributes behind that block where that is fixed, else -1. */
+  readonly tailSize: Int32Array;
   /** Abbreviations with a DW_FORM_indirect: each DIE has forms of its own. */
   readonly hasIndirect: Uint8Array;
   /** Bytes of all attributes where that is fixed, else -1. */
@@ -134,6 +143,9 @@ export class Abbreviations {
     const forms: number[] = [];
     const implicit: number[] = [];
     const offsets: number[] = [];
+    const blocks: number[] = [];
+    const behindBlock: number[] = [];
+    const tails: number[] = [];
     const indirect: number[] = [];
     const fixed: number[] = [];
     const skipStarts: number[] = [];
@@ -157,6 +169,9 @@ export class Abbreviations {
       let run = 0;
       let isFixed = true;
       let isIndirect = 0;
+      let block = -1;
+      /** Bytes since that block; -1 before it and behind another value of variable size. */
+      let tail = -1;
       for (;;) {
         const attribute = cursor.uleb();
         const which = cursor.uleb();
@@ -166,10 +181,17 @@ export class Abbreviations {
         forms.push(which);
         implicit.push(constant);
         offsets.push(isFixed ? run : -1);
+        behindBlock.push(tail);
         if (which === form.indirect) isIndirect = 1;
         const size = formSize(which, encoding);
-        if (size >= 0) run += size;
-        else {
+        if (size >= 0) {
+          run += size;
+          if (tail >= 0) tail += size;
+        } else {
+          if (isFixed && size === skipOp.blockLeb) {
+            block = run;
+            tail = 0;
+          } else tail = -1;
           isFixed = false;
           if (run > 0) skips.push(run);
           run = 0;
@@ -181,10 +203,13 @@ export class Abbreviations {
         forms.length = start;
         implicit.length = start;
         offsets.length = start;
+        behindBlock.length = start;
         skips.length = skipStart;
         break;
       }
       fixed.push(isFixed ? run : -1);
+      blocks.push(block);
+      tails.push(tail);
       if (run > 0) skips.push(run);
       skips.push(skipOp.end);
       codes.push(code <= largestCode ? code : 0);
@@ -213,6 +238,9 @@ export class Abbreviations {
     this.forms = Uint16Array.from(forms);
     this.implicit = Float64Array.from(implicit);
     this.offsets = Int32Array.from(offsets);
+    this.blocks = Int32Array.from(blocks);
+    this.behindBlock = Int32Array.from(behindBlock);
+    this.tailSize = Int32Array.from(tails);
     this.hasIndirect = Uint8Array.from(indirect);
     this.fixedSize = Int32Array.from(fixed);
     this.skipStart = Uint32Array.from(skipStarts);

@@ -20,6 +20,7 @@ export class Die {
   private values = 0;
   private first = 0;
   private count = 0;
+  private number = 0;
   /** Where this DIE starts; -1 before the first `read`. */
   position = -1;
   tag = 0;
@@ -79,6 +80,7 @@ export class Die {
     }
     const first = table.attributeStart[number] ?? 0;
     this.values = at;
+    this.number = number;
     this.first = first;
     this.count = (table.attributeStart[number + 1] ?? first) - first;
     this.tag = table.tags[number] ?? 0;
@@ -126,6 +128,12 @@ export class Die {
     if (this.walked === undefined) {
       const offset = this.abbreviations.offsets[this.first + index] ?? -1;
       if (offset >= 0) return this.values + offset;
+      const behind = this.abbreviations.behindBlock[this.first + index] ?? -1;
+      if (behind >= 0) {
+        const block = this.values + (this.abbreviations.blocks[this.number] ?? 0);
+        const size = this.bytes[block] ?? longBlock;
+        if (size < longBlock) return block + 1 + size + behind;
+      }
       this.walked = this.walk();
     }
     return this.walked.positions[index] ?? 0;
@@ -384,6 +392,9 @@ function skipVariable(bytes: Uint8Array, op: number, from: number): number {
   }
 }
 
+/** A block of so many bytes has a size of more than one byte. */
+export const longBlock = 0x80;
+
 /**
  * Steps over the attributes of one abbreviation without looking at them. The result lies past the end of the bytes, or is not
  * finite, when they are damaged: callers compare with the end.
@@ -395,6 +406,12 @@ export function skipAttributes(
   from: number,
   unit: Unit,
 ): number {
+  const tail = table.tailSize[number] ?? -1;
+  if (tail >= 0) {
+    const block = from + (table.blocks[number] ?? 0);
+    const size = bytes[block] ?? longBlock;
+    if (size < longBlock) return block + 1 + size + tail;
+  }
   const { skips } = table;
   let position = from;
   for (let step = table.skipStart[number] ?? 0; ; step++) {

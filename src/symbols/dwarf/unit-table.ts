@@ -3,7 +3,7 @@ import { Cursor } from "../../bytes/cursor";
 import type { Abbreviations } from "./abbreviations";
 import { formSize } from "./abbreviations";
 import { at, form, tag } from "./constants";
-import { Die, nameKeyAt, skipAttributes } from "./die";
+import { Die, longBlock, nameKeyAt, skipAttributes } from "./die";
 import { noName } from "./strings";
 import type { Unit } from "./unit";
 
@@ -174,6 +174,8 @@ interface Plan {
   /** Offset of DW_AT_name from the first attribute where all before it have a fixed size; -1 without a name, else `nameUnknown`. */
   readonly nameAt: Int16Array;
   readonly nameForm: Uint16Array;
+  /** Of a name behind the one block before it: where it is from the end of that block; else -1. */
+  readonly nameBehind: Int16Array;
   /** The same for a DW_AT_type of form ref4. */
   readonly typeAt: Int16Array;
   /** Has DW_AT_low_pc or DW_AT_ranges. */
@@ -184,6 +186,8 @@ interface Plan {
 }
 
 const nameUnknown = -2;
+/** Bytes of attributes that offsets are kept for. */
+const longestKnown = 1000;
 
 const plans = new WeakMap<Abbreviations, Plan>();
 
@@ -194,6 +198,7 @@ function planOf(unit: Unit): Plan {
   const actions = new Uint8Array(table.count);
   const nameAt = new Int16Array(table.count).fill(-1);
   const nameForm = new Uint16Array(table.count);
+  const nameBehind = new Int16Array(table.count).fill(-1);
   const typeAt = new Int16Array(table.count).fill(-1);
   const hasCode = new Uint8Array(table.count);
   const lowAt = new Int16Array(table.count).fill(-1);
@@ -209,16 +214,20 @@ function planOf(unit: Unit): Plan {
         nameAt[number] = offset >= 0 && which !== form.indirect ? offset : nameUnknown;
         nameForm[number] = which === form.strp && unit.offsetSize === 8 ? form.indirect : which;
         if (nameForm[number] === form.indirect) nameAt[number] = nameUnknown;
+        else if (nameAt[number] === nameUnknown) {
+          const behind = table.behindBlock[index] ?? -1;
+          nameBehind[number] = behind > longestKnown ? -1 : behind;
+        }
       }
       if (attribute === at.lowPc && which === form.addr && unit.addressSize === 8) lowAt[number] = offset;
       if (attribute === at.highPc && which === form.data4) sizeAt[number] = offset;
       if (attribute === at.type && which === form.ref4 && offset >= 0) typeAt[number] = offset;
       const size = formSize(which, unit);
       // Behind a form of variable size, and in absurdly long abbreviations, positions are found DIE by DIE.
-      offset = size < 0 || offset < 0 || offset > 1000 ? -1 : offset + size;
+      offset = size < 0 || offset < 0 || offset > longestKnown ? -1 : offset + size;
     }
   }
-  plan = { actions, nameAt, nameForm, typeAt, hasCode, lowAt, sizeAt };
+  plan = { actions, nameAt, nameForm, nameBehind, typeAt, hasCode, lowAt, sizeAt };
   plans.set(table, plan);
   return plan;
 }
@@ -324,8 +333,8 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
   const { bytes } = unit;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const table = unit.abbreviations;
-  const { lookup, fixedSize, hasChildren } = table;
-  const { actions, nameAt, nameForm, typeAt, hasCode, lowAt, sizeAt } = planOf(unit);
+  const { lookup, fixedSize, hasChildren, blocks } = table;
+  const { actions, nameAt, nameForm, nameBehind, typeAt, hasCode, lowAt, sizeAt } = planOf(unit);
   const die = new Die(unit, bytes);
   const end = bytes.length;
   const last = end - 4;
@@ -397,7 +406,12 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
       positions.push(start);
       parents.push(parent);
       kinds.push(what);
-      const offset = nameAt[number] ?? -1;
+      let offset = nameAt[number] ?? -1;
+      if (offset === nameUnknown && nameBehind[number]! >= 0) {
+        const block = blocks[number]!;
+        const size = bytes[attributes + block] ?? longBlock;
+        if (size < longBlock) offset = block + 1 + size + nameBehind[number]!;
+      }
       names.push(
         offset >= 0
           ? nameForm[number] === form.strp && attributes + offset <= last
