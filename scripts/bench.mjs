@@ -4,7 +4,7 @@
 // the same core, side by side in one run, as ratios. With --responsiveness instead how long the debug adapter leaves a client without an answer while
 // it opens that core and shows its tasks. With --windows `grace report` of a Windows program beside llvm-pdbutil reading its PDB. Prints figures, never passes or fails.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -78,7 +78,14 @@ function measure(command) {
     { timeout: 900_000 },
   );
   const [wall, user, system, peak] = spawnSync("tail", ["-1", report]).stdout.toString().trim().split(" ").map(Number);
-  return { wall, cpu: user + system, peak: peak / 1024, status: run.status, bytes: statSync(output).size };
+  const list = listAfter(wall, output);
+  return { wall, cpu: user + system, peak: peak / 1024, list, status: run.status, bytes: statSync(output).size };
+}
+
+/** Seconds after which `grace report --timings` had all tasks with their await chains: counted back from the end, so that the start of Node is in it. */
+function listAfter(wall, output) {
+  const ms = (step) => Number(new RegExp(`^ *(\\d+) ms .* ${step}$`, "m").exec(readFileSync(output, "latin1"))?.[1]);
+  return wall - (ms("End") - ms("Looking for who holds what")) / 1000;
 }
 
 async function printResponsiveness() {
@@ -118,7 +125,7 @@ if (values.responsiveness) {
 if (!existsSync("/usr/bin/time")) fail("The bench measures with GNU time: install the package `time`.");
 if (!has("gdb")) fail("The bench compares with gdb: install it.");
 const contenders = {
-  "grace report": ["node", join(root, "dist", "cli.js"), "report", core, "--program", program],
+  "grace report": ["node", join(root, "dist", "cli.js"), "report", core, "--program", program, "--timings"],
   "grace report --format json": [
     "node",
     join(root, "dist", "cli.js"),
@@ -156,4 +163,8 @@ for (const [name, list] of Object.entries(results)) {
     `${name.padEnd(27)} ${row.wall.toFixed(2).padStart(7)}  ${row.cpu.toFixed(2).padStart(7)}  ${row.peak.toFixed(0).padStart(8)}   ${ratio("wall").padStart(8)} ${ratio("cpu").padStart(8)}  ${ratio("peak").padStart(8)}${list.some((each) => each.status !== 0) ? "   (a run failed)" : ""}`,
   );
 }
+const lists = results["grace report"].map((each) => each.list);
+console.log(
+  `\nall tasks with their await chains after ${median(lists).toFixed(2)} s: ${median(lists.map((list, index) => list / gdb[index].wall)).toFixed(3)} of gdb's time`,
+);
 writeFileSync(join(folder, "result.json"), JSON.stringify(summary, undefined, 1));

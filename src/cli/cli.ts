@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { openAutopsy } from "../autopsy/open";
 import { runNow } from "../base/work";
 import { textReport } from "../report/text";
+import { Timings } from "./timings";
 
 export interface CliOutput {
   out(text: string): void;
@@ -20,6 +21,7 @@ interface ReportOptions {
   readonly task?: string;
   readonly ungrouped?: boolean;
   readonly trustMismatchedSymbols?: boolean;
+  readonly timings?: boolean;
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
@@ -52,6 +54,7 @@ export async function runCli(args: readonly string[], output: CliOutput): Promis
     .option("--task <id>", "only this task, with all evidence")
     .option("--ungrouped", "print every task's chain, equal ones too")
     .option("--trust-mismatched-symbols", "use symbol files of another build; stacks and tasks can then be wrong")
+    .option("--timings", "print on stderr when each step began and how long it took")
     .action(async (dump: string, options: ReportOptions) => {
       code = await report(dump, options, output);
     });
@@ -74,6 +77,8 @@ async function report(dump: string, options: ReportOptions, output: CliOutput): 
     }
     sourceMap[entry.slice(0, at)] = entry.slice(at + 1);
   }
+  const timings = options.timings === true ? new Timings() : undefined;
+  timings?.begin("Opening the dump");
   const opened = await openAutopsy(dump, {
     ...(options.program === undefined ? {} : { program: options.program }),
     symbolPath: options.symbols,
@@ -87,7 +92,8 @@ async function report(dump: string, options: ReportOptions, output: CliOutput): 
     return ExitCode.unreadable;
   }
   try {
-    const answer = runNow(opened.autopsy.report(options.task));
+    const answer = runNow(opened.autopsy.report(options.task), timings?.step);
+    timings?.begin("Writing the report");
     output.out(
       options.format === "json"
         ? JSON.stringify(answer, undefined, 1) + "\n"
@@ -96,6 +102,7 @@ async function report(dump: string, options: ReportOptions, output: CliOutput): 
             ungrouped: options.ungrouped === true,
           }),
     );
+    if (timings !== undefined) output.error(timings.text());
     return ExitCode.ok;
   } finally {
     opened.autopsy.close();

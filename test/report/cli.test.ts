@@ -101,6 +101,26 @@ describe("the command line", function () {
     assert.ok(tokio.tasks.length >= sample.truth.tasks.length);
   });
 
+  it("tells on stderr when each step began and how long it took, and changes nothing of the report", async () => {
+    const plain = await run("report", sample.dumpPath);
+    const { code, out, error } = await run("report", sample.dumpPath, "--timings");
+    assert.equal(code, 0);
+    assert.equal(out, plain.out);
+    const steps = [...error.matchAll(/^ *(\d+) ms +(\d+) ms {2}(.+)$/gm)].map(([, began, took, step]) => ({
+      began: Number(began),
+      took: Number(took),
+      step,
+    }));
+    const names = steps.map(({ step }) => step);
+    assert.equal(names[0], "Opening the dump");
+    assert.equal(names.at(-1), "Writing the report");
+    assert.ok(names.indexOf("Decoding await chains") < names.indexOf("Looking for who holds what"));
+    const end = Number(/^ *(\d+) ms +End$/m.exec(error)?.[1]);
+    const first = steps[0]?.began ?? 0;
+    const sum = steps.reduce((total, { took }) => total + took, 0);
+    assert.ok(Math.abs(end - first - sum) <= steps.length + 1, `${String(sum)} ms of ${String(end - first)} are told`);
+  });
+
   it("is stable: two runs say the same", async () => {
     const [first, second] = [await run("report", sample.dumpPath), await run("report", sample.dumpPath)];
     assert.equal(first.out, second.out);
