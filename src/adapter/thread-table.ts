@@ -16,6 +16,7 @@ const firstTaskId = 0x4000_0000;
  */
 export class ThreadTable {
   private readonly tasks = new Map<string, Extract<DapThread, { kind: "task" }>>();
+  private readonly tasksById = new Map<number, Extract<DapThread, { kind: "task" }>>();
   private nextId = firstTaskId;
 
   constructor(
@@ -49,15 +50,14 @@ export class ThreadTable {
     const known = this.tasks.get(task.key);
     if (known !== undefined) return { id: known.id, isNew: false };
     const id = this.nextId++;
-    this.tasks.set(task.key, { kind: "task", id, task });
+    const entry = { kind: "task", id, task } as const;
+    this.tasks.set(task.key, entry);
+    this.tasksById.set(id, entry);
     return { id, isNew: true };
   }
 
   get(id: number): DapThread | undefined {
-    if (id >= firstTaskId) {
-      for (const entry of this.tasks.values()) if (entry.id === id) return entry;
-      return undefined;
-    }
+    if (id >= firstTaskId) return this.tasksById.get(id);
     const thread = this.autopsy.thread(id);
     return thread === undefined ? undefined : { kind: "thread", id, thread };
   }

@@ -22,7 +22,7 @@ export class WorkQueue {
       if (this.closed || token.cancelled) throw new Cancelled();
       const queue = this.isClosed;
       return runSliced(start(), {
-        sliceMs: 15,
+        sliceMs: 10,
         token: {
           get cancelled() {
             return token.cancelled || queue();

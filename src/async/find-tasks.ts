@@ -1,9 +1,9 @@
 import type { Problem } from "../base/problem";
 import { ProblemLog } from "../base/problem";
-import { sortSliced } from "../base/work";
+import { forEachSliced, sortSliced } from "../base/work";
 import type { Work } from "../base/work";
 import type { Thread } from "../snapshot/snapshot";
-import type { Program } from "../symbols/program";
+import type { LoadedModule, Program } from "../symbols/program";
 import type { Stack } from "../unwind/stack";
 import type { DiscoverableFamily, DiscoveryContext, PreparedFamily, WordHit } from "./discovery/executor-family";
 import { stackZones } from "./discovery/stack-zones";
@@ -41,8 +41,14 @@ export function* findTasks(
   });
   // Frames are needed below in any case: decoded now, they take none of the time that a sweep in a thread of its own needs.
   if (typeof stacks === "function") unwound = yield* unwindAll(program, stacks);
+  const ready = new Set<LoadedModule>();
   for (const stack of context.stacks())
     for (const frame of stack.frames) {
+      const { module } = frame;
+      if (module !== undefined && !ready.has(module)) {
+        ready.add(module);
+        if (module.symbols.prepareFrames !== undefined) yield* module.symbols.prepareFrames();
+      }
       frame.frames();
       yield { message: "Reading stacks" };
     }
@@ -60,6 +66,7 @@ export function* findTasks(
     executors.push(...found.executors);
     for (const task of found.tasks)
       tasks.push(isTaken(task, roots) ? { ...task, key: `${task.key}/${task.executor ?? "?"}` } : task);
+    yield { message: "Sorting tasks" };
     for (const waker of found.wakers) wakers.push(waker);
     for (const [thread, role] of found.threadRoles) if (!roles.has(thread)) roles.set(thread, role);
     log.addAll(found.problems);
@@ -70,6 +77,7 @@ export function* findTasks(
     yield { message: "Looking at threads" };
   }
   wakers.sort((a, b) => a.at - b.at);
+  yield { message: "Sorting tasks" };
   return { executors, tasks: yield* byNumber(tasks), threadRoles: roles, wakers, problems: log.list() };
 }
 
@@ -113,18 +121,22 @@ function missingMemory(program: Program): readonly Problem[] {
 /** By the executor's own numbers, then by address; roots of block_on first. */
 function* byNumber(tasks: readonly Task[]): Work<Task[]> {
   // Numbers of tasks count from 1: their order as floats is theirs. Comparing 100,000 bigints takes longer than all else here.
-  const ranked = tasks.map((task) => ({
-    task,
-    rank: task.kind === "block-on" ? 0 : 1,
-    id: task.id === undefined ? undefined : Number(task.id),
-  }));
+  const ranked: { readonly task: Task; readonly rank: number; readonly id: number | undefined }[] = [];
+  const sorting = { message: "Sorting tasks" };
+  const rank = (task: Task): unknown =>
+    ranked.push({
+      task,
+      rank: task.kind === "block-on" ? 0 : 1,
+      id: task.id === undefined ? undefined : Number(task.id),
+    });
+  yield* forEachSliced(tasks, sorting, rank, 256);
   const sorted = yield* sortSliced(
     ranked,
     (a, b) =>
       a.rank - b.rank ||
       (a.id !== undefined && b.id !== undefined ? a.id - b.id : 0) ||
       a.task.address - b.task.address,
-    { message: "Sorting tasks" },
+    sorting,
   );
   return sorted.map(({ task }) => task);
 }

@@ -1,4 +1,4 @@
-import { awaitTree, createChainContext } from "../async/chains/await-tree";
+import { awaitTree, prepareChainContext } from "../async/chains/await-tree";
 import type { ChainContext } from "../async/chains/await-tree";
 import { analyse } from "../async/analysis/analyse";
 import type { Analysis } from "../async/analysis/analyse";
@@ -33,7 +33,7 @@ export class AsyncSide {
   private list: readonly ListedTask[] | undefined;
   private channels: ChannelEnds | undefined;
   private readonly chains = new Map<TaskKey, AwaitNode | undefined>();
-  private byThread = new Map<number, Task>();
+  private readonly byThread = new Map<number, Task>();
 
   constructor(
     private readonly program: Program,
@@ -47,13 +47,11 @@ export class AsyncSide {
     const { families, unknown } = familiesNamed(this.executors);
     const found = yield* findTasks(this.program, this.stackOf, families);
     const world = unknown.length === 0 ? found : { ...found, problems: [...found.problems, noSuchExecutor(unknown)] };
+    this.context = yield* prepareChainContext(this.program, world, this.stackOf);
+    for (const task of world.tasks)
+      if (task.thread !== undefined && task.kind !== "worker") this.byThread.set(task.thread, task);
     this.found = world;
-    this.byThread = new Map(
-      world.tasks
-        .filter((task) => task.thread !== undefined && task.kind !== "worker")
-        .map((task) => [task.thread!, task]),
-    );
-    this.context = createChainContext(this.program, world, this.stackOf);
+    yield { message: "Preparing await chains" };
     return world;
   }
 
@@ -76,8 +74,9 @@ export class AsyncSide {
   *chain(task: Task): Work<AwaitNode | undefined> {
     yield* this.world();
     if (this.context === undefined) return undefined;
+    if (this.analysed !== undefined) return this.analysed.chains.get(task.key);
     if (!this.chains.has(task.key)) this.chains.set(task.key, awaitTree(this.context, task));
-    return this.analysed?.chains.get(task.key) ?? this.chains.get(task.key);
+    return this.chains.get(task.key);
   }
 
   /** Graph, holders and verdicts over all tasks. */
@@ -91,6 +90,8 @@ export class AsyncSide {
       yield { message: "Decoding await chains", fraction: index / world.tasks.length };
     }
     this.analysed = yield* analyse(this.context!, world, chains);
+    // From now on the analysis' trees are given, which say more.
+    this.chains.clear();
     return this.analysed;
   }
 
@@ -101,9 +102,9 @@ export class AsyncSide {
     const world = yield* this.world();
     const receivers = new Map<Address, ChannelEnd[]>();
     const senders = new Map<Address, ChannelEnd[]>();
-    for (let start = 0; start < world.tasks.length; start += 32) {
+    for (let start = 0; start < world.tasks.length; start += 8) {
       const facts: TaskFacts[] = [];
-      for (const task of world.tasks.slice(start, start + 32)) {
+      for (const task of world.tasks.slice(start, start + 8)) {
         const chain = task.state === "running" ? undefined : chains.get(task.key);
         if (chain !== undefined) facts.push(factsOfTree(task, chain));
       }
@@ -129,7 +130,7 @@ export class AsyncSide {
         executorLabel: task.executor === undefined ? "no executor known" : (labels.get(task.executor) ?? task.executor),
         chain: yield* this.chain(task),
       });
-      if (list.length % 256 === 0) yield { message: "Listing tasks", fraction: list.length / world.tasks.length };
+      if (list.length % 32 === 0) yield { message: "Listing tasks", fraction: list.length / world.tasks.length };
     }
     this.list = list;
     return list;

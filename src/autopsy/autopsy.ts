@@ -156,6 +156,11 @@ export class Autopsy {
     return this.async.chain(task);
   }
 
+  /** The root future of a task as a person reads it. */
+  futureName(task: Task): string {
+    return this.async.futureName(task);
+  }
+
   /** What an OS thread is in async words, once the tasks were found. */
   threadRole(thread: number): string | undefined {
     return this.async.threadRole(thread);
@@ -183,7 +188,7 @@ export class Autopsy {
       address: hex(task.address),
       state: task.state,
       kind: task.kind,
-      future: this.async.futureName(task),
+      future: this.futureName(task),
       ...(task.name === undefined ? {} : { name: task.name }),
       ...(task.thread === undefined ? {} : { thread: task.thread }),
       ...(task.spawnedAt === undefined ? {} : { spawnedAt: this.location(task.spawnedAt) }),
@@ -271,6 +276,7 @@ export class Autopsy {
   *verdicts(): Work<readonly VerdictAnswer[]> {
     if (this.verdictList !== undefined) return this.verdictList;
     const crash = yield* this.crash();
+    yield { message: "Decoding await chains" };
     const found = yield* this.async.analysis();
     const list = dumpVerdicts(this, crash, found, yield* this.world());
     this.verdictList = list.map((verdict) =>

@@ -10,7 +10,7 @@ import type {
   WaitGraphAnswer,
   WaitResourceAnswer,
 } from "./answers";
-import { sortSliced } from "../base/work";
+import { forEachSliced, sortSliced } from "../base/work";
 import type { Work } from "../base/work";
 import { counted, nodeKind } from "./wait-kinds";
 import { deadlockCircles, resourceId } from "./wait-resources";
@@ -66,7 +66,7 @@ export function* waitGraph(sources: GraphSources): Work<WaitGraphAnswer> {
   let beyond = 0;
   let steps = 0;
   for (const component of components) {
-    if (++steps % 256 === 0) yield progress;
+    if (++steps % 64 === 0) yield progress;
     const [first] = component.people;
     if (
       component.urgency === 0 &&
@@ -76,7 +76,7 @@ export function* waitGraph(sources: GraphSources): Work<WaitGraphAnswer> {
       alone++;
       continue;
     }
-    beyond += drawing.add(component, limit);
+    beyond += yield* drawing.add(component, limit);
   }
   return { nodes: drawing.nodes(), edges: drawing.edges, left: { alone, beyond } };
 }
@@ -98,10 +98,10 @@ function* peopleOf({ resources, verdicts }: GraphSources): Work<Map<string, Pers
   };
   let steps = 0;
   for (const resource of resources) {
-    if (++steps % 256 === 0) yield progress;
+    if (++steps % 64 === 0) yield progress;
     const shared = isShared(resource);
     for (const waiter of resource.waiters) {
-      if (++steps % 256 === 0) yield progress;
+      if (++steps % 64 === 0) yield progress;
       const found = person(waiter.task, waiter.future);
       found.at ??= waiter.at;
       if (waiter.state === "running") found.thread ??= waiter.thread;
@@ -126,7 +126,7 @@ function* componentsOf(people: ReadonlyMap<string, Person>, onCircle: (id: strin
   const byResource = new Map<WaitResourceAnswer, Person[]>();
   let steps = 0;
   for (const each of people.values()) {
-    if (++steps % 256 === 0) yield progress;
+    if (++steps % 64 === 0) yield progress;
     for (const resource of new Set([...each.waits, ...each.has])) {
       const list = byResource.get(resource);
       if (list === undefined) byResource.set(resource, [each]);
@@ -134,13 +134,13 @@ function* componentsOf(people: ReadonlyMap<string, Person>, onCircle: (id: strin
     }
   }
   for (const start of people.values()) {
-    if (++steps % 256 === 0) yield progress;
+    if (++steps % 64 === 0) yield progress;
     if (seen.has(start.key)) continue;
     seen.add(start.key);
     const component: Component = { people: [start], resources: [], urgency: 0 };
     const resources = new Set<WaitResourceAnswer>();
     for (const at of component.people) {
-      if (++steps % 256 === 0) yield progress;
+      if (++steps % 64 === 0) yield progress;
       if (onCircle(`task ${at.key}`)) component.urgency = 2;
       else if (at.marks.size > 0) component.urgency = Math.max(component.urgency, 1);
       for (const resource of [...at.waits, ...at.has]) {
@@ -186,8 +186,9 @@ class Drawing {
   }
 
   /** Draws as much of it as the bound leaves. @returns how many tasks and resources were left out */
-  add(component: Component, limit: number): number {
-    const inside = new Map(component.people.map((each) => [each.key, each]));
+  *add(component: Component, limit: number): Work<number> {
+    const inside = new Map<string, Person>();
+    yield* forEachSliced(component.people, progress, (each) => inside.set(each.key, each), 256);
     const before = this.gathered;
     // Those on the circle first, so that a bound never cuts it.
     const order = [...component.resources].sort(
@@ -195,31 +196,33 @@ class Drawing {
     );
     if (component.resources.length === 0) for (const each of component.people) this.person(each, limit);
     for (const resource of order) {
-      if (resource.kind === "task") this.joined(resource, inside, limit);
+      if (resource.kind === "task") yield* this.joined(resource, inside, limit);
       else if (this.node(resourceNode(resource), limit)) {
-        this.waiters(resource, inside, limit);
-        this.holders(resource, inside, limit);
+        yield* this.waiters(resource, inside, limit);
+        yield* this.holders(resource, inside, limit);
       }
     }
-    const ids = [
-      ...component.people.map((each) => `task ${each.key}`),
-      ...component.resources.filter((each) => each.kind !== "task").map(resourceId),
-    ];
-    return ids.filter((id) => !this.drawn.has(id)).length - (this.gathered - before);
+    let left = 0;
+    const count = (id: string): void => {
+      if (!this.drawn.has(id)) left++;
+    };
+    yield* forEachSliced(component.people, progress, (each) => count(`task ${each.key}`), 256);
+    for (const each of component.resources) if (each.kind !== "task") count(resourceId(each));
+    return left - (this.gathered - before);
   }
 
-  private waiters(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): void {
+  private *waiters(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): Work<void> {
     const id = resourceId(resource);
-    const rest = this.first(resource, resource.waiters, inside, (person, waiter) => {
+    const rest = yield* this.first(resource, resource.waiters, inside, (person, waiter) => {
       this.person(person, limit);
       this.edge(`task ${person.key}`, id, "waits for", waitText(waiter), waiter.evidence);
     });
     this.more(id, rest, "waits for", resource, limit);
   }
 
-  private holders(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): void {
+  private *holders(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): Work<void> {
     const id = resourceId(resource);
-    const rest = this.first(resource, resource.holders, inside, (person, holder) => {
+    const rest = yield* this.first(resource, resource.holders, inside, (person, holder) => {
       this.person(person, limit);
       this.edge(id, `task ${person.key}`, relations[holder.role], holder.local, holder.evidence);
     });
@@ -227,14 +230,16 @@ class Drawing {
   }
 
   /** Passes on whoever has another part in the picture, and the first of those who have not. @returns the number of the rest */
-  private first<Each extends { readonly task: string }>(
+  private *first<Each extends { readonly task: string }>(
     resource: WaitResourceAnswer,
     list: readonly Each[],
     inside: ReadonlyMap<string, Person>,
     draw: (person: Person, each: Each) => void,
-  ): number {
+  ): Work<number> {
     let plain = 0;
+    let steps = 0;
     for (const each of list) {
+      if (++steps % 64 === 0) yield progress;
       const person = inside.get(each.task);
       if (person === undefined) continue;
       const isOneOfMany = isPlain(person, resource) && !this.isOnCircle(person);
@@ -244,13 +249,13 @@ class Drawing {
   }
 
   /** A task that is waited for is its own node. */
-  private joined(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): void {
+  private *joined(resource: WaitResourceAnswer, inside: ReadonlyMap<string, Person>, limit: number): Work<void> {
     const target = inside.get(resource.holders[0]?.task ?? "");
     if (target === undefined) return;
     const id = `task ${target.key}`;
     const via = resourceId(resource);
     this.person(target, limit);
-    const rest = this.first(resource, resource.waiters, inside, (person, waiter) => {
+    const rest = yield* this.first(resource, resource.waiters, inside, (person, waiter) => {
       this.person(person, limit);
       this.edge(`task ${person.key}`, id, "waits for", "its end", waiter.evidence, via);
     });

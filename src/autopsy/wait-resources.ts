@@ -87,13 +87,13 @@ export function* waitResources(sources: WaitSources): Work<readonly WaitResource
     byKey,
     places,
     locks: new Map(sources.analysis.resources.map((each) => [each.address, each])),
-    ...holdsByResource(places),
+    ...(yield* holdsByResource(places)),
     verdictTasks: new Map(sources.verdicts.map((verdict) => [verdict, new Set(verdict.tasks)])),
   };
   const resources: WaitResourceAnswer[] = [];
   for (const gathering of found.values()) {
     resources.push(yield* resourceAnswer(gathering, around));
-    if (resources.length % 16 === 0) yield gatheringWaits;
+    yield gatheringWaits;
   }
   yield gatheringWaits;
   return markCycles(resources, sources.verdicts).sort(byUrgency);
@@ -123,7 +123,7 @@ function isCurrent(task: Task, placed: Placed<Wait>): boolean {
   return isSyncLockKind(placed.what.kind) || placed.isBlockOn;
 }
 
-function holdsByResource(places: ReadonlyMap<string, TaskPlaces>): Pick<Around, "mayHold" | "reserved"> {
+function* holdsByResource(places: ReadonlyMap<string, TaskPlaces>): Work<Pick<Around, "mayHold" | "reserved">> {
   const mayHold = new Map<Address, { readonly task: string; readonly placed: Placed<Hold> }[]>();
   const reserved: typeof mayHold = new Map();
   const add = (into: typeof mayHold, task: string, placed: Placed<Hold>): void => {
@@ -131,11 +131,13 @@ function holdsByResource(places: ReadonlyMap<string, TaskPlaces>): Pick<Around, 
     if (list === undefined) into.set(placed.what.resource, [{ task, placed }]);
     else list.push({ task, placed });
   };
-  for (const [task, { holds }] of places)
+  const look = ([task, { holds }]: readonly [string, TaskPlaces]): void => {
     for (const placed of holds) {
       if (placed.what.evidence.grade === "unknown") add(mayHold, task, placed);
       if (placed.what.kind === "mpsc-send") add(reserved, task, placed);
     }
+  };
+  yield* forEachSliced(places, gatheringWaits, look, 64);
   return { mayHold, reserved };
 }
 
@@ -143,6 +145,7 @@ function* resourceAnswer(gathering: Gathering, around: Around): Work<WaitResourc
   const { name, address } = gathering;
   const lock = address === undefined ? undefined : around.locks.get(address);
   const [holders, evidence] = holdersOf(gathering, around);
+  yield gatheringWaits;
   const waiters = yield* waitersOf(gathering, around, new Set(holders.map((holder) => holder.task)));
   yield gatheringWaits;
   const detail = name.isGathered ? gatheredDetail(gathering) : firstDetail(gathering.waiting);
@@ -184,8 +187,10 @@ function gatheredDetail({ name, waiting }: Gathering): string | undefined {
 function* waitersOf({ name, waiting }: Gathering, around: Around, holders: ReadonlySet<string>): Work<WaiterAnswer[]> {
   const rows: { readonly order: number; readonly waiter: WaiterAnswer }[] = [];
   let steps = 0;
-  for (const { listed, placed } of withoutRoots(waiting)) {
-    if (++steps % 512 === 0) yield gatheringWaits;
+  const waiters = withoutRoots(waiting);
+  yield gatheringWaits;
+  for (const { listed, placed } of waiters) {
+    if (++steps % 64 === 0) yield gatheringWaits;
     const wait = placed.what;
     // The lock was handed to it already: it is the holder.
     if (isGranted(wait) && holders.has(listed.task.key)) continue;
@@ -204,25 +209,25 @@ function* waitersOf({ name, waiting }: Gathering, around: Around, holders: Reado
   }
   yield gatheringWaits;
   const ordered = yield* sortSliced(rows, (a, b) => (a.order === b.order ? 0 : a.order - b.order), gatheringWaits);
-  const waiters: WaiterAnswer[] = [];
-  yield* forEachSliced(ordered, gatheringWaits, ({ waiter }) => waiters.push(waiter), 1024);
+  const answers: WaiterAnswer[] = [];
+  yield* forEachSliced(ordered, gatheringWaits, ({ waiter }) => answers.push(waiter), 256);
   // Futures that queue for the lock without being polled (futurelock) are in no chain: the analysis alone knows of them.
   const lock = name.isGathered ? undefined : lockOf(waiting, around);
-  if (lock === undefined || lock.waiters.length === 0) return waiters;
+  if (lock === undefined || lock.waiters.length === 0) return answers;
   const known = new Set(holders);
-  yield* forEachSliced(waiting, gatheringWaits, ({ listed }) => known.add(listed.task.key), 1024);
+  yield* forEachSliced(waiting, gatheringWaits, ({ listed }) => known.add(listed.task.key), 256);
   for (const key of lock.waiters) {
     const listed = around.byKey.get(key);
     if (listed?.task.state !== "suspended" || known.has(key)) continue;
     const at = currentPlace(listed, around);
-    waiters.push({
+    answers.push({
       ...who(listed),
       idle: true,
       ...(at === undefined ? {} : { at }),
       evidence: { grade: "verified", why: "a future in its locals that it does not poll stands in the lock's queue" },
     });
   }
-  return waiters;
+  return answers;
 }
 
 /**

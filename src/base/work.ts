@@ -77,7 +77,7 @@ export function* forEachSliced<T>(
   }
 }
 
-const sortedRun = 4096;
+const sortedRun = 1024;
 
 /** Sorts into a new array, stably, and yields in between: sorting 100,000 things at once takes longer than an answer may. */
 export function* sortSliced<T>(items: readonly T[], compare: (a: T, b: T) => number, progress: Progress): Work<T[]> {

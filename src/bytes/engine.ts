@@ -8,4 +8,6 @@ import { setFlagsFromString } from "node:v8";
  */
 export function tuneEngine(): void {
   setFlagsFromString("--max-inlined-bytecode-size-cumulative=100");
+  // As many markers as V8 would start leave the thread that answers a third of two cores while a large heap is marked.
+  setFlagsFromString("--concurrent-marking-max-worker-num=1");
 }

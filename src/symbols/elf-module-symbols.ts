@@ -261,6 +261,10 @@ export class ElfModuleSymbols implements ModuleSymbols {
     return [];
   }
 
+  *prepareFrames(): Work<void> {
+    if (this.dwarf !== undefined) yield* this.dwarf.prepareAddresses();
+  }
+
   *indexNames(): Work<void> {
     if (this.symbols !== undefined) this.knownPaths ??= yield* SymbolPaths.index(this.symbols);
   }

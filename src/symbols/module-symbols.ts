@@ -31,6 +31,8 @@ export interface ModuleSymbols {
   functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[];
   /** Makes what `functionsNamed` needs, in slices. Where nobody did, it is made at once when a function is first looked for. */
   indexNames?(): Work<void>;
+  /** Makes what `framesAt` needs for the first address, in slices. Where nobody did, it is made at once then. */
+  prepareFrames?(): Work<void>;
   /** Variables and parameters visible at `at`, innermost inline scope first. */
   localsAt(at: LinkAddress): readonly LocalVariable[];
 

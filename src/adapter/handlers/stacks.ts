@@ -46,11 +46,18 @@ export function stackHandlers(session: DumpSession): Record<string, Handler> {
   };
 }
 
+/** Editors ask for all threads again and again. */
+const taskNames = new WeakMap<Task, string>();
+
 function threadName(open: OpenDump, entry: DapThread): string {
   const { autopsy } = open;
   if (entry.kind === "task") {
-    const summary = autopsy.taskSummary(entry.task);
-    return taskThreadName(entry.task, summary.future, undefined);
+    let name = taskNames.get(entry.task);
+    if (name === undefined) {
+      name = taskThreadName(entry.task, autopsy.futureName(entry.task), undefined);
+      taskNames.set(entry.task, name);
+    }
+    return name;
   }
   const { thread } = entry;
   const role = autopsy.threadRole(thread.id);
@@ -132,7 +139,6 @@ function nativeStack(open: OpenDump, thread: Thread): readonly DebugProtocol.Sta
 
 const taskCache = new WeakMap<Task, readonly DebugProtocol.StackFrame[]>();
 
-/** A suspended task: its await chain. A running one: its thread's frames down to the poll, then where it was last suspended. */
 /** The frames of a task as `stackTrace` gives them: of a task that is polled, those of its poll come first. */
 export async function taskStack(
   session: DumpSession,

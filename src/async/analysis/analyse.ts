@@ -61,7 +61,8 @@ export function* analyse(
   const locks = yield* weighLocks(context, [...tasks.values()], extra);
   yield { message: "Looking for who can go on" };
   const counts = yield* wakerCounts(world);
-  const unwakeable = unwakeableTasks(context, world, counts);
+  const unwakeable = yield* unwakeableTasks(context, world, counts);
+  yield { message: "Looking for who can go on" };
   const polling = pollingThreads(context, world, locks);
   const blockedPolls = new Map<TaskKey, readonly TaskKey[]>(
     polling
@@ -89,7 +90,7 @@ export function* analyse(
   const rewritten = new Map<TaskKey, AwaitNode>();
   const unguarded = holdsWithoutGuard(locks);
   for (const [key, facts] of tasks) {
-    if (rewritten.size % 64 === 63) yield { message: "Looking for what is wrong" };
+    if (rewritten.size % 16 === 15) yield { message: "Looking for what is wrong" };
     const tree = withHolders(context, facts, locks, unguarded.get(key));
     rewritten.set(key, counts === undefined ? tree : withWakers(tree, facts.task, counts));
   }

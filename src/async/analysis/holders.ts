@@ -2,7 +2,7 @@ import { hex } from "../../base/brand";
 import type { Address } from "../../base/brand";
 import { inferred, unknown, verified, weaker } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
-import { sortSliced } from "../../base/work";
+import { forEachSliced, sortSliced } from "../../base/work";
 import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
 import { holdsIn } from "../chains/await-tree";
@@ -96,23 +96,19 @@ export function* weighLocks(
   };
   let steps = 0;
   for (const facts of tasks) {
-    if (++steps % 256 === 0) yield weighing;
+    if (++steps % 64 === 0) yield weighing;
     for (const placed of facts.waits)
       if (isLockKind(placed.wait.kind)) note(waiters, placed.wait, { ...placed, task: facts.task.key });
     for (const placed of deepest(context, facts.holds))
       note(candidates, placed.hold, { ...placed, task: facts.task.key });
   }
   for (const each of extra) note(waiters, each.wait, each);
+  yield weighing;
   joinFutexes(context, waiters, candidates);
-  const isUnread = isAnyUnread(context, tasks);
-  const uncertain = new Set<TaskKey>(
-    context.tasks
-      .filter(({ kind, evidence }) => kind === "block-on" && evidence.grade !== "verified")
-      .map(({ key }) => key),
-  );
+  const { isAnyUnread, uncertain } = yield* whatIsUnsure(context, tasks);
   const locks = new Map<Address, Lock>();
   for (const address of new Set([...waiters.keys(), ...candidates.keys()])) {
-    if (++steps % 64 === 0) yield weighing;
+    if (++steps % 16 === 0) yield weighing;
     const waiting = yield* sortSliced(waiters.get(address) ?? [], byPosition, weighing);
     const holding = candidates.get(address) ?? [];
     const kind = kindOf(waiting, holding);
@@ -137,7 +133,7 @@ export function* weighLocks(
               ),
             }
           : noSurerThanPlaces(
-              judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding, isUnread)),
+              judge(kind, waiting, holding, facts, seenRunning(context, address, kind, holding, isAnyUnread)),
               uncertain,
             ),
     });
@@ -225,14 +221,27 @@ const deadGuard = "a guard that was dropped or moved leaves its bytes: which of 
 type Seen = "nowhere" | "by others" | "perhaps by the holder" | "not everywhere";
 
 /** Whether a task waits whose chain could not be read: what it holds is in no local that anybody knows. */
-function isAnyUnread(context: ChainContext, tasks: readonly TaskFacts[]): boolean {
-  const read = new Set(tasks.map((facts) => facts.task.key));
-  return context.tasks.some(
-    ({ key, kind, state }) =>
-      (kind === "async" || kind === "block-on") &&
-      (state === "suspended" || state === "scheduled" || state === "unknown") &&
-      !read.has(key),
+function* whatIsUnsure(
+  context: ChainContext,
+  tasks: readonly TaskFacts[],
+): Work<{ readonly isAnyUnread: boolean; readonly uncertain: ReadonlySet<TaskKey> }> {
+  const read = new Set<TaskKey>();
+  yield* forEachSliced(tasks, weighing, ({ task }) => read.add(task.key), 256);
+  let isAnyUnread = false;
+  const uncertain = new Set<TaskKey>();
+  yield* forEachSliced(
+    context.tasks,
+    weighing,
+    ({ key, kind, state, evidence }) => {
+      if (kind === "block-on" && evidence.grade !== "verified") uncertain.add(key);
+      const mayHold =
+        (kind === "async" || kind === "block-on") &&
+        (state === "suspended" || state === "scheduled" || state === "unknown");
+      if (mayHold && !read.has(key)) isAnyUnread = true;
+    },
+    256,
   );
+  return { isAnyUnread, uncertain };
 }
 
 function seenRunning(

@@ -1,4 +1,5 @@
 import type { Address } from "../../base/brand";
+import { forEachSliced } from "../../base/work";
 import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/context";
 import type { AwaitNode, TaskKey, Wait } from "../model";
@@ -68,9 +69,10 @@ const needsEach = (wait: Wait): boolean =>
  */
 export function* stuckTasks(around: Surroundings): Work<Map<TaskKey, StuckTask>> {
   const stuck = new Set<TaskKey>();
-  for (const [key, { task }] of around.tasks) {
+  const assume = ([key, { task }]: readonly [TaskKey, TaskFacts]): void => {
     if (task.state === "suspended" || task.state === "running") stuck.add(key);
-  }
+  };
+  yield* forEachSliced(around.tasks, going, assume, 256);
   const isStuckWait = (wait: Wait): boolean => {
     const needed = needs(around, wait);
     if (needed === undefined) return false;
@@ -96,7 +98,7 @@ export function* stuckTasks(around: Surroundings): Work<Map<TaskKey, StuckTask>>
   const dependents = new Map<TaskKey, TaskKey[]>();
   let steps = 0;
   for (const key of stuck) {
-    if (++steps % 256 === 0) yield going;
+    if (++steps % 64 === 0) yield going;
     for (const other of neededBy(around, key)) {
       const list = dependents.get(other);
       if (list === undefined) dependents.set(other, [key]);
@@ -107,7 +109,7 @@ export function* stuckTasks(around: Surroundings): Work<Map<TaskKey, StuckTask>>
   while (pending.length > 0) {
     const again = new Set<TaskKey>();
     for (const key of pending) {
-      if (++steps % 256 === 0) yield going;
+      if (++steps % 64 === 0) yield going;
       if (!stuck.has(key) || isStuckTask(key)) continue;
       stuck.delete(key);
       for (const dependent of dependents.get(key) ?? []) again.add(dependent);
@@ -116,7 +118,7 @@ export function* stuckTasks(around: Surroundings): Work<Map<TaskKey, StuckTask>>
   }
   const found = new Map<TaskKey, StuckTask>();
   for (const key of stuck) {
-    if (++steps % 256 === 0) yield going;
+    if (++steps % 64 === 0) yield going;
     const facts = around.tasks.get(key);
     if (facts === undefined) continue;
     const waits: StuckWait[] = [];

@@ -12,22 +12,25 @@ export function* wakerCounts(world: AsyncWorld): Work<ReadonlyMap<number, number
   const counts = new Map<number, number>();
   let steps = 0;
   for (const waker of world.wakers) {
-    if (++steps % 4096 === 0) yield { message: "Counting wakers" };
+    if (++steps % 512 === 0) yield { message: "Counting wakers" };
     if (!waker.isStale) counts.set(waker.header, (counts.get(waker.header) ?? 0) + 1);
   }
   return counts;
 }
 
 /** Suspended tasks that no waker in live memory wakes. Needs a heap. */
-export function unwakeableTasks(
+export function* unwakeableTasks(
   context: ChainContext,
   world: AsyncWorld,
   counts: ReadonlyMap<number, number> | undefined,
-): Set<TaskKey> {
+): Work<Set<TaskKey>> {
   const found = new Set<TaskKey>();
   if (counts === undefined || context.program.snapshot.memoryKind === "stacks") return found;
-  for (const task of world.tasks)
+  let steps = 0;
+  for (const task of world.tasks) {
+    if (++steps % 512 === 0) yield { message: "Counting wakers" };
     if (task.kind === "async" && task.state === "suspended" && !counts.has(task.address)) found.add(task.key);
+  }
   return found;
 }
 

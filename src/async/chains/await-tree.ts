@@ -16,7 +16,7 @@ import { awaitPosition } from "./position";
 import { selfTypeName } from "./self-type";
 import { isLibraryCode } from "./type-path";
 
-export { createChainContext } from "./context";
+export { createChainContext, prepareChainContext } from "./context";
 export type { ChainContext } from "./context";
 
 /** No program nests futures deeper than its stack could poll; hostile memory does. */

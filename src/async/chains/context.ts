@@ -1,6 +1,8 @@
 import type { Address } from "../../base/brand";
 import { ProblemLog } from "../../base/problem";
 import type { Problem } from "../../base/problem";
+import { forEachSliced } from "../../base/work";
+import type { Work } from "../../base/work";
 import { anyMember, memberPlace, membersOf, readPointer, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { Thread } from "../../snapshot/snapshot";
@@ -52,13 +54,25 @@ export interface ChainContext {
   readonly stackOf: ((thread: Thread) => Stack) | undefined;
 }
 
+/** `createChainContext` in slices: the table of 100,000 tasks by address takes longer than an answer may. */
+export function* prepareChainContext(
+  program: Program,
+  world: AsyncWorld,
+  stackOf: (thread: Thread) => Stack,
+): Work<ChainContext> {
+  const byHeader = new Map<Address, Task>();
+  const add = (task: Task): unknown => byHeader.set(task.address, task);
+  yield* forEachSliced(world.tasks, { message: "Preparing await chains" }, add, 1024);
+  return createChainContext(program, world, stackOf, allFutures(), byHeader);
+}
+
 export function createChainContext(
   program: Program,
   world: AsyncWorld,
   stackOf?: (thread: Thread) => Stack,
   table: FutureTable = allFutures(),
+  byHeader: ReadonlyMap<Address, Task> = new Map<Address, Task>(world.tasks.map((task) => [task.address, task])),
 ): ChainContext {
-  const byHeader = new Map<Address, Task>(world.tasks.map((task) => [task.address, task]));
   const facts = new Map<LoadedModule, Map<TypeRef, TypeFacts>>();
   const log = new ProblemLog();
   const latest = latestTick(world);

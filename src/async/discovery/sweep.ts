@@ -106,16 +106,19 @@ function* endSweep(
   const add = (piece: number, hits: WordHits): void => {
     found.append(bases[piece] ?? 0, hits, limit);
   };
-  while (search.step(source, targets, add))
-    yield { message: options.message ?? "Sweeping memory", fraction: search.progress };
+  const message = options.message ?? "Sweeping memory";
+  while (search.step(source, targets, add)) yield { message, fraction: search.progress };
   const isWhole = search.finish((piece, word, target) => {
     found.add((bases[piece] ?? 0) + word * 8, target);
   });
   // The sweep in one thread also says what to do about too many hits.
   if (!isWhole || found.count >= limit) return yield* whole();
+  yield { message, fraction: 1 };
   let bytes = 0;
   for (const length of search.pieces.lengths) bytes += length;
-  return { ...found.sorted(), bytes, problems: [] };
+  const sorted = found.sorted();
+  yield { message, fraction: 1 };
+  return { ...sorted, bytes, problems: [] };
 }
 
 /** Where the chunks of the ranges lie in the file, and the addresses of their first words. */

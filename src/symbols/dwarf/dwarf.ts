@@ -1,3 +1,4 @@
+import type { Work } from "../../base/work";
 import type { LinkAddress } from "../../base/brand";
 import { at, tag, unitType } from "./constants";
 import { Die } from "./die";
@@ -77,10 +78,24 @@ export class Dwarf {
     return this.splitUnit(unit) ?? unit;
   }
 
+  private get unitMap(): UnitMap {
+    return (this.knownMap ??= new UnitMap(this.main));
+  }
+
+  /** Makes what `unitsAt` needs: sections may have to be unpacked, and thousands of units be listed. */
+  *prepareAddresses(): Work<void> {
+    const reading = { message: "Reading symbols" };
+    if (this.knownMap !== undefined) return;
+    // Listing the units unpacks .debug_info; the map reads .debug_aranges, or the first DIE of each unit.
+    if (this.main.units.length === 0) return;
+    yield reading;
+    this.knownMap = new UnitMap(this.main);
+    yield reading;
+  }
+
   /** Units that claim this address, skeletons resolved. */
   *unitsAt(address: number): IterableIterator<Unit> {
-    this.knownMap ??= new UnitMap(this.main);
-    for (const unit of this.knownMap.unitsAt(address)) yield this.full(unit);
+    for (const unit of this.unitMap.unitsAt(address)) yield this.full(unit);
   }
 
   /** The same for data. Where rustc's units are not in `.debug_aranges`, all of those are candidates, one of which has a static there. */

@@ -112,7 +112,7 @@ class TokioDiscovery {
           isSwept: true,
         });
       }
-      if ((++steps & 0xff) === 0) yield { message: "Checking tasks" };
+      if (++steps % 64 === 0) yield { message: "Checking tasks" };
     }
     const contexts = this.readContexts();
     yield { message: "Following the runtimes' lists" };
@@ -129,7 +129,7 @@ class TokioDiscovery {
       tasks.push(
         this.makeTask(each, keys.get(each.candidate.header) ?? hex(each.candidate.header), executors, contexts),
       );
-      if ((++steps & 0x3f) === 0) yield { message: "Listing tasks", fraction: steps / found.size };
+      if (++steps % 16 === 0) yield { message: "Listing tasks", fraction: steps / found.size };
     }
     yield { message: "Looking for block_on" };
     const roots = yield* this.blockOnRoots(tasks, contexts);
@@ -144,7 +144,9 @@ class TokioDiscovery {
         : rawWakerShape(this.program, module, this.polls[0]?.instances[0]?.typeArguments()[0]?.type);
     const wakers = yield* storedWakers(this.program, this.context.zones, wakerHits, shape, isTask);
     yield { message: "Looking at executors" };
-    return { executors: executors.list(tasks), tasks, threadRoles: roles, wakers, problems: this.log.list() };
+    const list = executors.list(tasks);
+    yield { message: "Looking at executors" };
+    return { executors: list, tasks, threadRoles: roles, wakers, problems: this.log.list() };
   }
 
   private candidateAt(hit: WordHit): Candidate | undefined {
@@ -216,7 +218,7 @@ class TokioDiscovery {
       budget -= walk.headers.length;
       let onlyListed = 0;
       for (const [index, header] of walk.headers.entries()) {
-        if (index % 512 === 511) yield { message: "Following the runtimes' lists" };
+        if (index % 128 === 127) yield { message: "Following the runtimes' lists" };
         const known = found.get(header);
         if (known !== undefined) {
           known.isListed = true;

@@ -57,7 +57,7 @@ export function* walkList(
       }
       before = at;
       at = next;
-      if (headers.length % 512 === 0) yield { message: "Following the runtimes' lists" };
+      if (headers.length % 128 === 0) yield { message: "Following the runtimes' lists" };
     }
   }
   return { headers, torn };

@@ -53,7 +53,7 @@ export function* taskKeys(found: Iterable<Found>): Work<ReadonlyMap<number, Task
   const keys = new Map<number, TaskKey>();
   let steps = 0;
   for (const { candidate } of found) {
-    if (++steps % 1024 === 0) yield { message: "Listing tasks" };
+    if (++steps % 256 === 0) yield { message: "Listing tasks" };
     if (candidate.id === undefined) keys.set(candidate.header, hex(candidate.header));
     else {
       const same = headers.get(candidate.id);
@@ -62,7 +62,7 @@ export function* taskKeys(found: Iterable<Found>): Work<ReadonlyMap<number, Task
     }
   }
   for (const [id, same] of headers) {
-    if (++steps % 1024 === 0) yield { message: "Listing tasks" };
+    if (++steps % 256 === 0) yield { message: "Listing tasks" };
     for (const header of same) keys.set(header, same.length === 1 ? String(id) : `${String(id)}@${hex(header)}`);
   }
   return keys;

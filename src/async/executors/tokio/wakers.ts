@@ -77,7 +77,7 @@ export function* storedWakers(
   const wakers: StoredWaker[] = [];
   let steps = 0;
   for (const hit of hits) {
-    if (++steps % 512 === 0) yield { message: "Looking for wakers" };
+    if (++steps % 128 === 0) yield { message: "Looking for wakers" };
     const at = (hit.at - shape.vtable) as Address;
     const header = program.snapshot.memory.pointer((at + shape.data) as Address);
     if (header === undefined || !isTask(header)) continue;
