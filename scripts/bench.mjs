@@ -125,9 +125,8 @@ if (values.responsiveness) {
 if (!existsSync("/usr/bin/time")) fail("The bench measures with GNU time: install the package `time`.");
 if (!has("gdb")) fail("The bench compares with gdb: install it.");
 const contenders = {
-  "grace report": ["node", join(root, "dist", "cli.js"), "report", core, "--program", program, "--timings"],
+  "grace report": [join(root, "dist", "cli.js"), "report", core, "--program", program, "--timings"],
   "grace report --format json": [
-    "node",
     join(root, "dist", "cli.js"),
     "report",
     core,

@@ -1,5 +1,5 @@
 // Bundles each program of Grace into one file of dist/, and the in-editor tests into out/. `--watch` keeps at it.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build, context } from "esbuild";
 import { main, root } from "./lib/process.mjs";
@@ -127,6 +127,8 @@ await main(async (args) => {
   }
   try {
     removeStale(await Promise.all(wanted.map((options) => build(options))));
+    const commandLine = join(root, "dist", "cli.js");
+    if (existsSync(commandLine)) chmodSync(commandLine, 0o755);
   } catch (error) {
     // esbuild has printed its own errors with their places.
     if (!Array.isArray(error?.errors)) throw error;

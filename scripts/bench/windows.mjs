@@ -60,13 +60,16 @@ function prepare(folder, size) {
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-/** @param {{ root: string, size: keyof typeof windowsSizes, runs: number, buildOnly: boolean, measure: (command: string[]) => { wall: number, cpu: number, peak: number, status: number } }} options */
+/** @param {{ root: string, size: keyof typeof windowsSizes, runs: number, buildOnly: boolean, measure: (command: string[]) => { wall: number, cpu: number, peak: number, list: number, status: number } }} options */
 export function benchWindows({ root, size: sizeName, runs, buildOnly, measure }) {
   const size = windowsSizes[sizeName];
   const { program, pdb, dump } = prepare(join(root, ".cache", "bench", `windows-${sizeName}`), size);
   if (buildOnly) return;
-  const report = ["node", join(root, "dist", "cli.js"), "report", dump, "--program", program];
-  const contenders = { "grace report": report, "grace report --format json": [...report, "--format", "json"] };
+  const report = [join(root, "dist", "cli.js"), "report", dump, "--program", program];
+  const contenders = {
+    "grace report": [...report, "--timings"],
+    "grace report --format json": [...report, "--format", "json"],
+  };
   const pdbutil = ["llvm-pdbutil-19", "llvm-pdbutil"].find(
     (command) => spawnSync("sh", ["-c", `command -v ${command}`]).status === 0,
   );
@@ -88,4 +91,6 @@ export function benchWindows({ root, size: sizeName, runs, buildOnly, measure })
       `${name.padEnd(27)} ${wall.toFixed(2).padStart(7)}  ${cpu.toFixed(2).padStart(7)}  ${peak.toFixed(0).padStart(8)}${failed}`,
     );
   }
+  const list = median(results["grace report"].map((each) => each.list));
+  console.log(`\nall tasks with their await chains after ${list.toFixed(2)} s`);
 }

@@ -1,3 +1,4 @@
+#!/usr/bin/env -S node --v8-pool-size=1
 import { createHash } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire, wrap } from "node:module";
@@ -6,6 +7,8 @@ import { Script } from "node:vm";
 import { tuneEngine } from "../bytes/engine";
 
 /*
+ * The first line is for who runs this file by its name: one helper thread, as more of them take the two cores of a small machine from the work itself.
+ *
  * Runs the program that stands beside this file through V8's code cache: compiling it anew is a tenth of the time that a report on a small dump takes.
  * The cache is written beside the program when there is none that fits; where that cannot be, the program runs without.
  */
