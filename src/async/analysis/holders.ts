@@ -220,7 +220,10 @@ const deadGuard = "a guard that was dropped or moved leaves its bytes: which of 
  */
 type Seen = "nowhere" | "by others" | "perhaps by the holder" | "not everywhere";
 
-/** Whether a task waits whose chain could not be read: what it holds is in no local that anybody knows. */
+/**
+ * Whether a task waits whose chain could not be read: what it holds is in no local that anybody knows. And the roots of block_on that are not
+ * certain to lie where they were found.
+ */
 function* whatIsUnsure(
   context: ChainContext,
   tasks: readonly TaskFacts[],

@@ -58,7 +58,8 @@ const noise: readonly Value[] = [
   block1(1, 2, 3),
   block2(9, 9),
   block4(),
-  exprloc(...Array.from({ length: 200 }, (_, index) => index)),
+  // As rustc's frame bases; sizes around the one that takes a second byte.
+  ...[0, 1, 127, 128, 200].map((length) => exprloc(...Array.from({ length }, (_, index) => index))),
   inlineText("noise"),
   secOffset(77),
   indirect(udata(5)),
@@ -98,6 +99,7 @@ function build(wanted: Wanted, forms: readonly ((text: string) => Value)[]): Bui
     tags[wanted.kind],
     [
       [0x2001, noise[wanted.noiseBefore]!],
+      [0x2003, data2(0x3412)],
       ...(isNamed ? ([[0x03, name]] as const) : []),
       [0x2002, noise[wanted.noiseAfter]!],
     ],
