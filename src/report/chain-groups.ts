@@ -47,7 +47,7 @@ export function mergeTexts(texts: readonly string[], shown = 3): string {
   const width = rows[0]!.length;
   const differing = rows[0]!.map((_, column) => new Set(rows.map((row) => row[column])).size > 1);
   if (rows.some((row) => row.length !== width) || differing.filter(Boolean).length !== 1)
-    return `${first} (${String(distinct.length - 1)} ${distinct.length === 2 ? "other" : "others"} differ)`;
+    return `${first} (${String(distinct.length - 1)} ${distinct.length === 2 ? "other differs" : "others differ"})`;
   const column = differing.indexOf(true);
   const words = rows.map((row) => row[column]!);
   const comma = words.every((word) => word.endsWith(",")) ? "," : "";

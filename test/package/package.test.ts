@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { unzip } from "../support/unzip";
 
@@ -118,6 +118,21 @@ describe("the package", () => {
     assert.match(refused.output, /not-a-dump\.dmp/);
     assert.doesNotMatch(refused.output, /\n\s+at /, "a stack trace is no answer");
     assert.equal(run("report").status, 2);
+  });
+
+  it("has a command line that can be run by its name, as package.json offers it", function () {
+    if (process.platform === "win32") this.skip();
+    const folder = join(unpacked, "extension");
+    const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    const [name] = Object.values(bin);
+    assert.ok(name !== undefined);
+    const file = join(folder, name);
+    // An installer of packages does so; a zip may not keep it.
+    chmodSync(file, 0o755);
+    const { status, stdout, stderr } = spawnSync(file, ["--help"], { encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /report/);
+    assert.equal(stderr, "");
   });
 
   it("has a command line that ends without a word when nobody reads on", async () => {
