@@ -46,7 +46,7 @@ export function stackHandlers(session: DumpSession): Record<string, Handler> {
   };
 }
 
-/** Editors ask for all threads again and again. */
+/** Editors ask for all threads again and again: what an answer allocates is what the collector marks meanwhile (docs/performance.md). */
 const taskNames = new WeakMap<Task, string>();
 
 function threadName(open: OpenDump, entry: DapThread): string {
