@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileSource } from "./file-source";
 import { pieceBytes, WordSearch } from "./word-search";
+import { WordScanner } from "./word-scan";
 import { WordTargets } from "./word-targets";
 import type { WordHits } from "./word-targets";
 
@@ -37,13 +38,13 @@ describe("a search for words in a thread of its own", () => {
   };
 
   function run(search: WordSearch): typeof expected {
-    const targets = new WordTargets(words);
+    const scanner = new WordScanner(new WordTargets(words), pieceBytes);
     const found: typeof expected = [];
     const add = (piece: number, { count, positions, targets }: WordHits): void => {
       for (let index = 0; index < count; index++)
         found.push({ piece, word: positions[index] ?? 0, target: targets[index] ?? 0 });
     };
-    while (search.step(source, targets, add));
+    while (search.step(source, scanner, add));
     assert.ok(search.finish((piece, word, target) => found.push({ piece, word, target })));
     assert.equal(search.progress, 1);
     return found.sort((a, b) => a.piece - b.piece || a.word - b.word);

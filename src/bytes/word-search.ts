@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { FileSource } from "./file-source";
+import { WordScanner } from "./word-scan";
 import { WordHits, WordTargets } from "./word-targets";
 
 /** Pieces of a file, each at most `pieceBytes` long. */
@@ -73,11 +74,11 @@ export class WordSearch {
   }
 
   /** Searches the next piece that nobody took, in `source`; false when there is none. */
-  step(source: FileSource, targets: WordTargets, add: (piece: number, hits: WordHits) => void): boolean {
+  step(source: FileSource, scanner: WordScanner, add: (piece: number, hits: WordHits) => void): boolean {
     const piece = Atomics.add(this.share.control, slot.next, 1);
     if (piece >= this.share.pieces.offsets.length) return false;
     this.taken++;
-    add(piece, searchPiece(source, this.share.pieces, piece, targets));
+    add(piece, searchPiece(source, this.share.pieces, piece, scanner));
     return true;
   }
 
@@ -111,16 +112,14 @@ export class WordSearch {
   }
 }
 
-const buffer = new Uint8Array(pieceBytes);
-const halves = new Int32Array(buffer.buffer);
 const found = new WordHits(pieceBytes / 8);
 
 /** The words of one piece that are targets; good until the next call. */
-function searchPiece(source: FileSource, pieces: WordPieces, piece: number, targets: WordTargets): WordHits {
+function searchPiece(source: FileSource, pieces: WordPieces, piece: number, scanner: WordScanner): WordHits {
   const length = Math.min(pieceBytes, pieces.lengths[piece] ?? 0);
-  const got = source.readInto(pieces.offsets[piece] ?? 0, buffer.subarray(0, length));
+  const got = source.readInto(pieces.offsets[piece] ?? 0, scanner.buffer.subarray(0, length));
   found.clear();
-  targets.scan(halves, got >>> 3, found);
+  scanner.scan(got, found);
   return found;
 }
 
@@ -130,11 +129,11 @@ export function serveSearch(share: SharedSearch): void {
   let count = 0;
   try {
     const source = FileSource.open(share.path);
-    const targets = new WordTargets(share.words);
+    const scanner = new WordScanner(new WordTargets(share.words), pieceBytes);
     for (;;) {
       const piece = Atomics.add(control, slot.next, 1);
       if (piece >= pieces.offsets.length) break;
-      const { count: more, positions, targets: which } = searchPiece(source, pieces, piece, targets);
+      const { count: more, positions, targets: which } = searchPiece(source, pieces, piece, scanner);
       if (count + more > mostHits) {
         count = -1;
         break;

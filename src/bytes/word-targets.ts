@@ -8,7 +8,8 @@
 export class WordTargets {
   /** Ascending, each once; hits name their index. */
   readonly words: readonly number[];
-  private readonly groups: readonly HighGroup[];
+  /** By high half. */
+  readonly groups: readonly HighGroup[];
 
   /** `words`: addresses at or above zero and below 2^53; others can be no address and are left out. */
   constructor(words: Iterable<number>) {
@@ -83,7 +84,7 @@ export class WordHits {
 }
 
 /** Targets that share their high half: an open-addressing table of low halves, at most a quarter full. */
-interface HighGroup {
+export interface HighGroup {
   readonly high: number;
   /** Lowest low half, and the distance to the highest, both as unsigned: most pointers into a module fall outside. */
   readonly min: number;
@@ -115,7 +116,8 @@ function makeGroup(high: number, entries: readonly { readonly low: number; reado
   return { high: high | 0, min, span: max - min, mask, lows, indexes };
 }
 
-function check(low: number, position: number, group: HighGroup, hits: WordHits): void {
+/** Adds a word of this group's high half to `hits` if it is a target. */
+export function check(low: number, position: number, group: HighGroup, hits: WordHits): void {
   if ((low - group.min) >>> 0 > group.span) return;
   const { mask, lows, indexes } = group;
   let slot = slotOf(low, mask);

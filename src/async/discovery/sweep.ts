@@ -6,6 +6,7 @@ import { ascending, gathered, gatheredInt32 } from "../../bytes/ascending";
 import { FileSource } from "../../bytes/file-source";
 import { pieceBytes, WordSearch } from "../../bytes/word-search";
 import type { WordPieces } from "../../bytes/word-search";
+import { WordScanner } from "../../bytes/word-scan";
 import { WordHits } from "../../bytes/word-targets";
 import type { WordTargets } from "../../bytes/word-targets";
 
@@ -45,8 +46,7 @@ export function* sweepWords(
   let done = 0;
   const problems: Problem[] = [];
   if (targets.size > 0) {
-    const buffer = new Uint8Array(chunkBytes);
-    const halves = new Int32Array(buffer.buffer);
+    const scanner = new WordScanner(targets, chunkBytes);
     const hits = new WordHits(chunkBytes / 8);
     for (const range of ranges) {
       if (range.source === undefined) continue;
@@ -56,9 +56,9 @@ export function* sweepWords(
       const offset = (range.sourceOffset ?? 0) - range.start;
       for (let at = first; at + 8 <= end && found.count < limit; at += chunkBytes) {
         const wanted = Math.min(chunkBytes, end - at);
-        const got = range.source.readInto(offset + at, buffer.subarray(0, wanted));
+        const got = range.source.readInto(offset + at, scanner.buffer.subarray(0, wanted));
         hits.clear();
-        targets.scan(halves, got >>> 3, hits);
+        scanner.scan(got, hits);
         found.append(at, hits, limit);
         done += got;
         yield { message, ...(total > 0 ? { fraction: Math.min(1, done / total) } : {}) };
@@ -107,7 +107,8 @@ function* endSweep(
     found.append(bases[piece] ?? 0, hits, limit);
   };
   const message = options.message ?? "Sweeping memory";
-  while (search.step(source, targets, add)) yield { message, fraction: search.progress };
+  const scanner = new WordScanner(targets, chunkBytes);
+  while (search.step(source, scanner, add)) yield { message, fraction: search.progress };
   const isWhole = search.finish((piece, word, target) => {
     found.add((bases[piece] ?? 0) + word * 8, target);
   });
