@@ -156,10 +156,41 @@ export function sequenceStartingAt(bytes: Uint8Array, low: number): number {
   setAddress.writeUInt32LE(low >>> 0, 3);
   setAddress.writeUInt32LE(Math.floor(low / 2 ** 32), 7);
   const at = buffer.indexOf(setAddress);
-  if (at < 0) return -1;
+  return at < 0 ? -1 : openingBefore(bytes, at);
+}
+
+/** Where the sequence begins whose DW_LNE_set_address is at `at`: -1 where the sequence before does not end there. */
+function openingBefore(bytes: Uint8Array, at: number): number {
   for (let start = at; start >= 3 && at - start <= longestOpening; start--)
-    if (buffer[start - 1] === 1 && buffer[start - 2] === 1 && buffer[start - 3] === 0) return start;
+    if (bytes[start - 1] === 1 && bytes[start - 2] === 1 && bytes[start - 3] === 0) return start;
   return at <= longestOpening ? 0 : -1;
+}
+
+/** Sequences by the address that each begins with, and where they begin in the program, ascending. */
+export interface Openings {
+  readonly byAddress: ReadonlyMap<number, number>;
+  readonly starts: readonly number[];
+}
+
+/**
+ * What `sequenceStartingAt` finds, for all addresses at once: the first of each. A place may be none, where operands look like the end of a sequence
+ * and DW_LNE_set_address: the rows that begin there tell.
+ */
+export function openings(bytes: Uint8Array): Openings {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const opcode = setAddress.subarray(0, 3);
+  const byAddress = new Map<number, number>();
+  const starts: number[] = [];
+  for (let at = buffer.indexOf(opcode); at >= 0 && at + setAddress.length <= bytes.length;) {
+    const start = openingBefore(bytes, at);
+    if (start >= 0) {
+      const low = word(bytes, at + 3) + word(bytes, at + 7) * 2 ** 32;
+      if (!byAddress.has(low)) byAddress.set(low, starts.length);
+      starts.push(start);
+    }
+    at = buffer.indexOf(opcode, at + 1);
+  }
+  return { byAddress, starts };
 }
 
 const word = (bytes: Uint8Array, at: number): number =>

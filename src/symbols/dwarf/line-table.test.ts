@@ -193,6 +193,30 @@ describe("line programs", () => {
     );
   });
 
+  it("find the sequences of many functions by their starts, without an index of all", () => {
+    const count = 60;
+    const sequences = Array.from({ length: count }, (_, index) => ({
+      rows: [
+        { address: 0x1000 + index * 0x100, file: 1, line: index + 1 },
+        { address: 0x1010 + index * 0x100, file: 2, line: 0x900 + index },
+      ],
+      high: 0x1080 + index * 0x100,
+    }));
+    const sections = sectionsOf({ ...old(4), sequences });
+    const byStart = lineTable(sections, 0, unit) ?? assert.fail();
+    const byIndex = lineTable(sections, 0, unit) ?? assert.fail();
+    for (let index = count - 1; index >= 0; index--) {
+      const low = 0x1000 + index * 0x100;
+      assert.deepEqual(byStart.lookup(at(low + 0x20), at(low)), byIndex.lookup(at(low + 0x20)));
+      assert.equal(byStart.positionAt(at(low + 0x20), at(low))?.line, 0x900 + index);
+      assert.deepEqual(
+        byStart.rows(at(low), at(low + 0x80)).map((row) => row.address),
+        [low, low + 0x10],
+      );
+    }
+    assert.equal(byStart.positionAt(at(0x1090), at(0x1000)), undefined);
+  });
+
   it("never throw or hang on damaged bytes", () => {
     const random = seeded(11);
     for (let round = 0; round < 1500; round++) {

@@ -5,8 +5,8 @@ import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
 import type { LineRow } from "../module-symbols";
 import type { SourcePosition } from "../type-model";
-import { findSequences, sequenceStartingAt } from "./line-sequences";
-import type { Sequences } from "./line-sequences";
+import { findSequences, openings, sequenceStartingAt } from "./line-sequences";
+import type { Openings, Sequences } from "./line-sequences";
 import { lineUnitBytes, parseLineHeader } from "./line-program";
 import type { LineFiles, LineHeader, LineSections, LineUnit } from "./line-program";
 
@@ -207,8 +207,8 @@ let lent = new Uint8Array(0);
 let lentTo: LineTable | undefined;
 /** Sequences kept decoded: whoever asks for one address of a function asks for more. */
 const keptSequences = 16;
-/** Of so many functions a table looks for the sequences one by one; whoever asks for more has all of them found at once. */
-const searchesBeforeIndex = 24;
+/** Of so many functions a table looks for the sequences one by one; whoever asks for more has the places of all looked up at once. */
+const searchesBeforeIndex = 16;
 
 /** The line program of one unit, whose sequences are found and decoded when asked for. */
 export class LineTable {
@@ -216,6 +216,7 @@ export class LineTable {
   /** By position in the program. */
   private readonly decoded = new Map<number, Rows>();
   private searches = 0;
+  private knownOpenings: Openings | undefined;
 
   private constructor(
     private readonly source: ByteSource,
@@ -307,12 +308,24 @@ export class LineTable {
   /** Rows of the sequence that begins with the function at `low`, where it reaches beyond `at`. */
   private ofFunction(low: number, at: number): Rows | undefined {
     for (const rows of this.decoded.values()) if (rows.addresses[0] === low && at < rows.end) return rows;
-    if (this.knownSequences !== undefined || ++this.searches > searchesBeforeIndex) return undefined;
+    if (this.knownSequences !== undefined) return undefined;
+    const rows = ++this.searches > searchesBeforeIndex ? this.opening(low) : this.searched(low);
+    if (rows === undefined) return undefined;
+    return rows.addresses[0] === low && at < rows.end ? rows : undefined;
+  }
+
+  private searched(low: number): Rows | undefined {
     const program = this.program();
     const start = sequenceStartingAt(program, low);
-    if (start < 0) return undefined;
-    const rows = this.rowsAt(start, () => program.subarray(start));
-    return rows.addresses[0] === low && at < rows.end ? rows : undefined;
+    return start < 0 ? undefined : this.rowsAt(start, () => program.subarray(start));
+  }
+
+  private opening(low: number): Rows | undefined {
+    const { byAddress, starts } = (this.knownOpenings ??= openings(this.program()));
+    const place = byAddress.get(low);
+    const start = place === undefined ? undefined : starts[place];
+    if (place === undefined || start === undefined) return undefined;
+    return this.rowsAt(start, () => this.source.read(this.start + start, (starts[place + 1] ?? this.size) - start));
   }
 
   /** Rows of the sequence around an address. */
