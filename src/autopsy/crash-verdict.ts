@@ -1,12 +1,10 @@
 import type { AsyncWorld, AwaitNode, Task } from "../async/model";
-import type { Address } from "../base/brand";
-import { linkIn } from "../symbols/program";
 import type { Stack } from "../unwind/stack";
 import type { CrashAnswer, FrameAnswer, VerdictAnswer, VerdictDetail } from "./answers";
 import type { Autopsy } from "./autopsy";
 import { oneLine, ownFrames } from "./crash-cause";
 import type { CrashCause } from "./crash-cause";
-import { panicsOf } from "./panic";
+import { isHookFrame, panicsOf } from "./panic";
 
 /** Callers that a verdict lists: enough to see the way, the whole stack is one click away. */
 const mostCallers = 12;
@@ -124,23 +122,13 @@ const withoutGenerics = (name: string): string => name.replace(/<.*>/, "");
 
 // --- other threads
 
-const hookFunctions = ["std::panicking::panic_with_hook", "std::panicking::rust_panic_with_hook"];
-
 /** Threads that were panicking beside the one that crashed: their hook was running, or waited for its turn. */
 export function otherPanics(autopsy: Autopsy, world: AsyncWorld): readonly VerdictAnswer[] {
-  const main = autopsy.program.main;
-  if (main === undefined) return [];
-  const hooks = hookFunctions.flatMap((path) => main.symbols.functionsNamed(path));
-  if (hooks.length === 0) return [];
-  const isIn = (pc: Address): boolean => {
-    const link = linkIn(main, pc);
-    return hooks.some((hook) => link >= hook.low && link < hook.high);
-  };
   const verdicts: VerdictAnswer[] = [];
   for (const thread of autopsy.snapshot.threads.slice(0, 2000)) {
     if (thread.id === autopsy.snapshot.crash?.thread || verdicts.length >= 16) continue;
     const stack = autopsy.stack(thread);
-    if (!stack.frames.some((frame) => frame.trust !== "scan" && isIn(frame.lookup))) continue;
+    if (!stack.frames.some((frame) => frame.trust !== "scan" && isHookFrame(frame))) continue;
     const verdict = otherPanic(autopsy, stack, world);
     if (verdict !== undefined) verdicts.push(verdict);
   }

@@ -42,6 +42,8 @@ const machinery =
 
 const plain = (name: string): string => name.replace(/::h[0-9a-f]{16}$/, "");
 const namesOf = (frame: PhysicalFrame): readonly string[] => frame.frames().map((each) => plain(each.name));
+/** The frame is inside of the function that runs the panic hook. */
+export const isHookFrame = (frame: PhysicalFrame): boolean => namesOf(frame).some((name) => hookFrame.test(name));
 const isHook = (frame: PhysicalFrame): boolean =>
   namesOf(frame).some((name) => hookFrame.test(name) || resumeFrame.test(name));
 /** By the outermost function: machinery that is inlined into the program's own function is not the frame. */
