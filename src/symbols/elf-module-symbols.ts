@@ -1,7 +1,6 @@
 import type { LinkAddress } from "../base/brand";
 import { ProblemLog } from "../base/problem";
 import type { Problem } from "../base/problem";
-import { runNow } from "../base/work";
 import type { Work } from "../base/work";
 import { lastNotAbove } from "../bytes/range-map";
 import { ElfFile } from "../formats/elf/elf";
@@ -44,6 +43,10 @@ import type { SourcePosition, Type, TypeRef } from "./type-model";
 const keptFrames = 2048;
 /** A module's functions that one mangled fragment fits; more are not looked at. */
 const madeCandidates = 400;
+/** Questions for a function by name that a search answers each, before the index is worth its time. */
+const fewSearches = 8;
+/** What each legacy symbol ends with. */
+const legacyHash = /17h[0-9a-f]{16}E$/;
 /** What a legacy symbol calls closures, and the bodies of async functions and blocks. */
 const legacyClosure = "$u7b$$u7b$closure$u7d$$u7d$";
 
@@ -86,6 +89,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   private knownSymbols: ElfSymbols | null | undefined;
   private readonly knownFrames = new Map<LinkAddress, readonly CodeFrame[]>();
   private knownPaths: SymbolPaths | undefined;
+  private pathQuestions = 0;
   private knownCfi: Cfi | null | undefined;
   private knownHasTypes: boolean | undefined;
 
@@ -187,9 +191,17 @@ export class ElfModuleSymbols implements ModuleSymbols {
     );
   }
 
+  /** The symbol around an address, -1 when there is none. */
+  private symbolAround(symbols: ElfSymbols, at: LinkAddress): number {
+    // Unwind tables tell where the function begins.
+    const range = symbols.isLargeAndUnsorted ? this.cfi?.covers(at) : undefined;
+    const index = range === undefined ? -1 : symbols.covering(range.low, at);
+    return index < 0 ? symbols.find(at) : index;
+  }
+
   private functionBySymbol(at: LinkAddress): FunctionInfo | undefined {
     const symbols = this.symbols;
-    const index = symbols?.find(at) ?? -1;
+    const index = symbols === undefined ? -1 : this.symbolAround(symbols, at);
     if (symbols === undefined || index < 0) return undefined;
     const type = symbols.type(index);
     return type === symbolType.func || type === symbolType.gnuIfunc || type === symbolType.none
@@ -197,7 +209,11 @@ export class ElfModuleSymbols implements ModuleSymbols {
       : undefined;
   }
 
-  private dwarfFunctionAt(at: LinkAddress): { readonly unit: Unit; readonly function: DwarfFunction } | undefined {
+  /** @param low where the function begins, for who wants no more of its unit than that function. */
+  private dwarfFunctionAt(
+    at: LinkAddress,
+    low?: LinkAddress,
+  ): { readonly unit: Unit; readonly function: DwarfFunction } | undefined {
     if (this.dwarf === undefined) return undefined;
     const symbolPath = (low: LinkAddress): string | undefined => {
       if (this.hasTypes) return undefined;
@@ -205,7 +221,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
       const index = symbols?.find(low) ?? -1;
       return symbols === undefined || index < 0 ? undefined : demangle(symbols.name(index), { withoutArguments: true });
     };
-    return functionAt(this.dwarf, at, symbolPath);
+    return functionAt(this.dwarf, at, low, symbolPath);
   }
 
   functionAt(at: LinkAddress): FunctionInfo | undefined {
@@ -224,7 +240,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
   }
 
   private readFrames(at: LinkAddress): readonly CodeFrame[] {
-    const found = this.dwarfFunctionAt(at);
+    const found = this.dwarfFunctionAt(at, this.dwarf === undefined ? undefined : this.cfi?.covers(at)?.low);
     const position = this.positionAt(at, found?.function.low);
     if (this.dwarf === undefined || found === undefined) {
       const symbol = this.functionBySymbol(at);
@@ -265,8 +281,16 @@ export class ElfModuleSymbols implements ModuleSymbols {
     if (this.dwarf !== undefined) yield* this.dwarf.prepareAddresses();
   }
 
+  private paths(symbols: ElfSymbols): SymbolPaths {
+    return (this.knownPaths ??= new SymbolPaths(symbols));
+  }
+
+  expectNames(paths: readonly string[]): void {
+    this.symbols?.expect(paths.map((path) => mangledFragment(path.split("::"))));
+  }
+
   *indexNames(): Work<void> {
-    if (this.symbols !== undefined) this.knownPaths ??= yield* SymbolPaths.index(this.symbols);
+    if (this.symbols !== undefined) yield* this.paths(this.symbols).indexAll();
   }
 
   functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[] {
@@ -279,12 +303,20 @@ export class ElfModuleSymbols implements ModuleSymbols {
     // No symbol spells `{async_fn#0}` so.
     if (symbols !== undefined && !/\{\w+#\d+\}/.test(path)) {
       const last = path.slice(path.lastIndexOf("::") + 1).replace(/^:/, "");
+      // Instances differ in their hashes only.
+      let seen = "";
+      let isSeenWanted = false;
       for (const indexes of this.symbolsLike(symbols, path)) {
         for (const index of indexes) {
           if (symbols.type(index) !== symbolType.func || !symbols.isDefined(index) || found.has(symbols.value(index)))
             continue;
           const name = symbols.name(index);
-          if (!name.includes(last) || demangle(name, { withoutArguments: true }) !== path) continue;
+          const bare = name.replace(legacyHash, "");
+          if (bare !== seen) {
+            seen = bare;
+            isSeenWanted = name.includes(last) && demangle(name, { withoutArguments: true }) === path;
+          }
+          if (!isSeenWanted) continue;
           found.set(symbols.value(index), this.symbolFunction(index, symbols, path, name));
         }
         if (found.size > 0) break;
@@ -305,9 +337,15 @@ export class ElfModuleSymbols implements ModuleSymbols {
   /** Symbols that may be instances of the function, likelier ones first. */
   private *symbolsLike(symbols: ElfSymbols, path: string): IterableIterator<Iterable<number>> {
     const segments = path.split("::");
-    // A search reads all names, and so does making the index: the report asks often enough for the index from the start.
+    // A search reads all names, and so does making the index: that pays after some searches.
     if (segments.every((segment) => /^\w+$/.test(segment))) {
-      yield (this.knownPaths ??= runNow(SymbolPaths.index(symbols))).withPath(segments);
+      if (segments.length === 1 || ++this.pathQuestions > fewSearches) {
+        yield this.paths(symbols).withPath(segments);
+        return;
+      }
+      yield symbols.containing(mangledFragment(segments));
+      // A legacy symbol of an instance may spell its arguments (drop_in_place<T>).
+      yield symbols.containing(`${segments.at(-1) ?? ""}$LT$`);
       return;
     }
     yield symbols.containing(mangledFragment(segments));
@@ -328,7 +366,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
     const plain = segments.slice(firstMade).filter((segment) => !segment.startsWith("{"));
     const rest = plain.map((segment) => mangledFragment([segment]));
     const hasImpl = segments.some((segment) => segment.startsWith("{impl#"));
-    const paths = (this.knownPaths ??= runNow(SymbolPaths.index(symbols)));
+    const paths = this.paths(symbols);
     const last = plain.at(-1);
     const indexed = hasImpl && last !== undefined ? paths.withLast(last) : paths.withPath(segments.slice(0, firstMade));
     // What else has the same hash.
@@ -528,7 +566,7 @@ export class ElfModuleSymbols implements ModuleSymbols {
 
   symbolAt(at: LinkAddress): { readonly name: string; readonly offset: number } | undefined {
     const { symbols } = this;
-    const index = symbols?.find(at) ?? -1;
+    const index = symbols === undefined ? -1 : this.symbolAround(symbols, at);
     if (symbols !== undefined && index >= 0)
       return { name: demangle(symbols.name(index)), offset: at - symbols.value(index) };
     const found = this.dwarfFunctionAt(at)?.function;
@@ -560,12 +598,16 @@ export class ElfModuleSymbols implements ModuleSymbols {
     this.executable?.forEachRelative(visit);
   }
 
-  unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined {
+  private get cfi(): Cfi | undefined {
     if (this.knownCfi === undefined) {
       const { executable } = this;
       this.knownCfi = cfiOfElf(executable instanceof ElfFile ? executable : undefined, this.debug) ?? null;
     }
-    return this.knownCfi?.unwind(pc, bias, registers, memory);
+    return this.knownCfi ?? undefined;
+  }
+
+  unwind(pc: LinkAddress, bias: number, registers: Registers, memory: Memory): Unwound | undefined {
+    return this.cfi?.unwind(pc, bias, registers, memory);
   }
 
   close(): void {

@@ -29,7 +29,9 @@ export interface ModuleSymbols {
    * expected (a coroutine's own type, a closure's environment); when it is there, only the instances of that unit are returned.
    */
   functionsNamed(path: string, near?: TypeRef): readonly FunctionInfo[];
-  /** Makes what `functionsNamed` needs, in slices. Where nobody did, it is made at once when a function is first looked for. */
+  /** Says which paths `functionsNamed` and `variablesNamed` are going to be asked for: one look through the names then does for all. */
+  expectNames?(paths: readonly string[]): void;
+  /** Makes what `functionsNamed` needs to answer for functions of many crates, in slices. Where nobody did, it is made at once when it is needed. */
   indexNames?(): Work<void>;
   /** Makes what `framesAt` needs for the first address, in slices. Where nobody did, it is made at once then. */
   prepareFrames?(): Work<void>;

@@ -1,80 +1,154 @@
+import { runNow } from "../base/work";
 import type { Work } from "../base/work";
 import type { ElfSymbols } from "../formats/elf/symbols";
+import { mangledFragment } from "./demangle";
+
+/** Numbers by hash: those of one bucket, by the hash's highest bits, lie side by side. */
+interface HashBuckets {
+  /** How far right a hash is shifted to give its bucket. */
+  readonly shift: number;
+  /** Where each bucket begins, and where the last one ends. */
+  readonly starts: Uint32Array;
+  readonly hashes: Uint32Array;
+  readonly values: Uint32Array;
+}
+
+/** What functions are found by: their plain path from the crate on, or the last plain step of it. */
+interface PathTables {
+  readonly byPath: HashBuckets;
+  readonly byLast: HashBuckets;
+}
+
+/** So many indexes are made for one question each; then one of all functions: it takes as long as five of them. */
+const mostPasses = 4;
+
+/** Node searches for more than 7 bytes, and for such as begin with a byte that is frequent, three times as slowly. */
+const shortNeedle = 7;
 
 /**
  * Finds functions of a symbol table by the plain part of their path: the steps that a programmer named, up to the first closure or
- * `<T as Trait>`. One pass over the names, 8 bytes a function for each of two orders; a search through the names themselves costs as
- * much as a tenth of that pass for every single question.
+ * `<T as Trait>`. The first questions have an index of their own crate made, or one of those with their last step; later ones one of all functions,
+ * 8 bytes each in each of two orders.
  */
 export class SymbolPaths {
-  private constructor(
-    private readonly byPath: Buckets,
-    private readonly byLast: Buckets,
-  ) {}
+  private whole: PathTables | undefined;
+  private readonly ofCrate = new Map<string, HashBuckets>();
+  private readonly ofLast = new Map<string, readonly number[]>();
 
-  static *index(symbols: ElfSymbols): Work<SymbolPaths> {
-    const { count } = symbols;
-    const paths = new Uint32Array(count);
-    const lasts = new Uint32Array(count);
-    const indexes = new Uint32Array(count);
-    let used = 0;
-    const pieces = symbols.functionNames((index, bytes, at) => {
+  constructor(private readonly symbols: ElfSymbols) {}
+
+  /** Makes the index of all functions, in slices: for whoever is going to ask about many crates. */
+  *indexAll(): Work<void> {
+    if (this.whole !== undefined) return;
+    const paths = new HashList(this.symbols.count);
+    const lasts = new HashList(this.symbols.count);
+    const pieces = this.symbols.functionNames((index, bytes, at) => {
       if (!scan(bytes, at)) return;
-      paths[used] = scanned.path;
-      lasts[used] = scanned.last;
-      indexes[used++] = index;
+      paths.add(scanned.path, index);
+      lasts.add(scanned.last, index);
     });
     for (const fraction of pieces) yield { message: "Reading symbols", fraction };
-    const byPath = new Buckets(paths.subarray(0, used), indexes);
+    const byPath = paths.inBuckets();
     yield { message: "Reading symbols" };
-    return new SymbolPaths(byPath, new Buckets(lasts.subarray(0, used), indexes));
+    this.whole = { byPath, byLast: lasts.inBuckets() };
+    this.ofCrate.clear();
+    this.ofLast.clear();
+  }
+
+  private all(): PathTables | undefined {
+    if (this.whole === undefined && this.ofCrate.size + this.ofLast.size >= mostPasses) runNow(this.indexAll());
+    return this.whole;
   }
 
   /** Functions whose plain path is exactly this ("zoo::f" for `zoo::f::{closure#0}`); rarely others too: names are hashed. */
-  withPath(segments: readonly string[]): IterableIterator<number> {
+  withPath(segments: readonly string[]): Iterable<number> {
     let hash = start;
     for (const segment of segments) hash = extend(hash, Buffer.from(segment, "utf8"), 0, Buffer.byteLength(segment));
-    return this.byPath.of(hash >>> 0);
+    const crate = segments[0] ?? "";
+    // A name that nobody mangled.
+    if (segments.length === 1)
+      return this.whole === undefined ? this.symbols.containing(crate) : valuesOf(this.whole.byPath, hash >>> 0);
+    const known = this.ofCrate.get(crate) ?? this.all()?.byPath ?? this.crateIndex(crate);
+    return valuesOf(known, hash >>> 0);
   }
 
-  /** Functions whose last plain step is this ("method" for `<A as B>::method::{closure#0}`). */
-  withLast(segment: string): IterableIterator<number> {
+  private crateIndex(crate: string): HashBuckets {
+    const found = new HashList(1024);
+    const read = (bytes: Uint8Array, at: number): number | undefined => (scan(bytes, at) ? scanned.path : undefined);
+    // Legacy mangling begins with `_ZN` and the crate, but for what begins with an `impl`, which has no plain path; v0 has numbers between.
+    const legacy = Buffer.from(`N${String(Buffer.byteLength(crate))}${crate}`, "utf8").subarray(0, shortNeedle);
+    for (const [part, behind] of [[legacy, 2] as const, [Buffer.from("_R"), 0] as const])
+      for (const [index, path] of this.symbols.functionsWith(part, behind, read)) found.add(path, index);
+    const buckets = found.inBuckets();
+    this.ofCrate.set(crate, buckets);
+    return buckets;
+  }
+
+  /** Functions whose last plain step is this ("method" for `<A as B>::method::{closure#0}`); others too. */
+  withLast(segment: string): Iterable<number> {
+    const known = this.ofLast.get(segment);
+    if (known !== undefined) return known;
     const bytes = Buffer.from(segment, "utf8");
-    return this.byLast.of(extend(start, bytes, 0, bytes.length) >>> 0);
+    const all = this.all();
+    if (all !== undefined) return valuesOf(all.byLast, extend(start, bytes, 0, bytes.length) >>> 0);
+    const found = this.symbols.containing(mangledFragment([segment]));
+    this.ofLast.set(segment, found);
+    return found;
   }
 }
 
-/** Numbers in buckets of their hashes. */
-class Buckets {
-  private readonly shift: number;
-  private readonly starts: Uint32Array;
-  private readonly hashes: Uint32Array;
-  private readonly values: Uint32Array;
+/** Growing arrays of hashes and what has them. */
+class HashList {
+  private count = 0;
+  private hashes: Uint32Array;
+  private values: Uint32Array;
 
-  constructor(hashes: Uint32Array, values: Uint32Array) {
-    const count = hashes.length;
-    const bits = Math.max(1, Math.min(20, Math.ceil(Math.log2(count + 1)) - 1));
-    this.shift = 32 - bits;
-    const starts = new Uint32Array((1 << bits) + 1);
-    for (let at = 0; at < count; at++) starts[(hashes[at]! >>> this.shift) + 1]!++;
-    for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket]! += starts[bucket - 1]!;
-    const next = starts.slice();
-    this.starts = starts;
-    this.hashes = new Uint32Array(count);
-    this.values = new Uint32Array(count);
-    for (let at = 0; at < count; at++) {
-      const hash = hashes[at]!;
-      const place = next[hash >>> this.shift]!++;
-      this.hashes[place] = hash;
-      this.values[place] = values[at]!;
-    }
+  constructor(capacity: number) {
+    this.hashes = new Uint32Array(capacity);
+    this.values = new Uint32Array(capacity);
   }
 
-  *of(hash: number): IterableIterator<number> {
-    const bucket = hash >>> this.shift;
-    for (let place = this.starts[bucket] ?? 0; place < (this.starts[bucket + 1] ?? 0); place++)
-      if (this.hashes[place] === hash) yield this.values[place] ?? 0;
+  add(hash: number, value: number): void {
+    if (this.count === this.hashes.length) this.grow();
+    this.hashes[this.count] = hash;
+    this.values[this.count++] = value;
   }
+
+  private grow(): void {
+    const [hashes, values] = [new Uint32Array(this.count * 2 + 16), new Uint32Array(this.count * 2 + 16)];
+    hashes.set(this.hashes);
+    values.set(this.values);
+    this.hashes = hashes;
+    this.values = values;
+  }
+
+  inBuckets(): HashBuckets {
+    return inBuckets(this.hashes.subarray(0, this.count), this.values);
+  }
+}
+
+function inBuckets(hashes: Uint32Array, values: Uint32Array): HashBuckets {
+  const count = hashes.length;
+  const bits = Math.max(1, Math.min(20, Math.ceil(Math.log2(count + 1)) - 1));
+  const shift = 32 - bits;
+  const starts = new Uint32Array((1 << bits) + 1);
+  for (let at = 0; at < count; at++) starts[(hashes[at]! >>> shift) + 1]!++;
+  for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket]! += starts[bucket - 1]!;
+  const next = starts.slice();
+  const ordered = { shift, starts, hashes: new Uint32Array(count), values: new Uint32Array(count) };
+  for (let at = 0; at < count; at++) {
+    const hash = hashes[at]!;
+    const place = next[hash >>> shift]!++;
+    ordered.hashes[place] = hash;
+    ordered.values[place] = values[at]!;
+  }
+  return ordered;
+}
+
+function* valuesOf({ shift, starts, hashes, values }: HashBuckets, hash: number): IterableIterator<number> {
+  const bucket = hash >>> shift;
+  for (let place = starts[bucket] ?? 0; place < (starts[bucket + 1] ?? 0); place++)
+    if (hashes[place] === hash) yield values[place] ?? 0;
 }
 
 const start = 0x811c9dc5;

@@ -63,7 +63,26 @@ export function* prepareChainContext(
   const byHeader = new Map<Address, Task>();
   const add = (task: Task): unknown => byHeader.set(task.address, task);
   yield* forEachSliced(world.tasks, { message: "Preparing await chains" }, add, 1024);
+  yield* indexManyCrates(world.tasks);
   return createChainContext(program, world, stackOf, allFutures(), byHeader);
+}
+
+/** So many crates a module's symbols index one by one when they are asked. */
+const fewCrates = 2;
+
+/** The code of futures is looked for by name: where they are of many crates, an index of all functions comes first, in slices. */
+function* indexManyCrates(tasks: readonly Task[]): Work<void> {
+  const crates = new Map<LoadedModule, Set<string>>();
+  const note = ({ future, futureTypeName }: Task): void => {
+    const crate = /^\w+(?=::)/.exec(futureTypeName)?.[0];
+    if (future === undefined || crate === undefined) return;
+    const known = crates.get(future.module);
+    if (known === undefined) crates.set(future.module, new Set([crate]));
+    else known.add(crate);
+  };
+  yield* forEachSliced(tasks, { message: "Preparing await chains" }, note, 1024);
+  for (const [{ symbols }, names] of crates)
+    if (names.size > fewCrates && symbols.indexNames !== undefined) yield* symbols.indexNames();
 }
 
 export function createChainContext(

@@ -292,6 +292,57 @@ describe("a symbol table", () => {
     assert.ok(before.some((index) => index >= 0));
   });
 
+  it("that is big finds names as a look at each of them does, in whatever order they lie", () => {
+    const crates = ["5bench", "3zoo", "10long_crate"];
+    const count = 21_000;
+    const given = Array.from({ length: count }, (_, index) => ({
+      name: index % 50 === 7 ? `plain_${String(index)}` : `_ZN${crates[index % 3] ?? ""}4part4item17h${String(index)}E`,
+      value: 0x1000 + index * 16,
+      size: 16,
+      type: index % 11 === 0 ? 1 : 2,
+    }));
+    const { table, strings } = buildSymbols(given);
+    // Entries in another order than their names.
+    const entries = Array.from({ length: count + 1 }, (_, index) => table.slice(index * 24, index * 24 + 24));
+    const turned = [entries[0], ...entries.slice(1, 9000).reverse(), ...entries.slice(9000)];
+    for (const bytes of [table, new Uint8Array(Buffer.concat(turned.map((entry) => entry ?? new Uint8Array(0))))]) {
+      const built = open({
+        type: 3,
+        sections: [
+          { name: ".symtab", type: 2, bytes, link: 2 },
+          { name: ".strtab", type: 3, bytes: strings },
+        ],
+      }).symbols(".symtab");
+      assert.ok(built !== undefined);
+      const all = Array.from({ length: built.count }, (_, index) => index);
+      built.expect(["zoo4part", "n_1", "absent"]);
+      for (const text of ["zoo4part", "n_1", "absent", "h777E", "5bench", "4item17h2"])
+        assert.deepEqual(
+          [...built.containing(text)].sort((a, b) => a - b),
+          all.filter((index) => built.name(index).includes(text)),
+        );
+      const found = built.functionsWith(Buffer.from("N3zoo"), 2, (names, at) =>
+        names[at + 20] === 0x31 ? undefined : String(names[at + 20]),
+      );
+      const isWanted = (index: number): boolean =>
+        built.type(index) === 2 && built.name(index).startsWith("_ZN3zoo") && built.name(index).charCodeAt(20) !== 0x31;
+      assert.deepEqual(
+        found.map(([index, made]) => [index, made]).sort(([a], [b]) => Number(a) - Number(b)),
+        all.filter(isWanted).map((index) => [index, String(built.name(index).charCodeAt(20))]),
+      );
+      for (const [low, at] of [
+        [0x1000, 0x1008],
+        [0x1010, 0x1020],
+        [0x1000 + 500 * 16, 0x100f + 500 * 16],
+        [0x1001, 0x1002],
+      ] as const)
+        assert.equal(
+          built.covering(linkAddress(low), linkAddress(at)),
+          all.find((index) => index > 0 && built.value(index) === low && at < low + 16) ?? -1,
+        );
+    }
+  });
+
   it("is absent when the file has none", () => {
     assert.equal(open(everything()).symbols(".dynsym"), undefined);
   });

@@ -30,6 +30,23 @@ const longestChain = 8;
 /** Namespaces nest some dozens deep. */
 const deepestScope = 200;
 
+/** Of a smaller unit a table is made as fast as an address is found in it. */
+const worthSearching = 256 << 10;
+const mostSearches = 3;
+
+/** The last place of an address as DW_FORM_addr writes it; -1 when there is none. */
+function lastPlaceOf(bytes: Uint8Array, address: LinkAddress): number {
+  const needle = Buffer.alloc(8);
+  needle.writeUInt32LE(address >>> 0, 0);
+  needle.writeUInt32LE(Math.floor(address / 2 ** 32), 4);
+  // Node searches for more than 7 bytes more slowly, and backwards a hundred times so.
+  const short = needle.subarray(0, 7);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let last = -1;
+  for (let hit = buffer.indexOf(short); hit >= 0; hit = buffer.indexOf(short, hit + 1)) last = hit;
+  return last;
+}
+
 /** The DWARF of one module: its info sections and what is found through them. */
 export class Dwarf {
   readonly context: DwarfContext = {
@@ -37,6 +54,7 @@ export class Dwarf {
     bytes: new WeightedCache(heldBytes),
     tables: new WeightedCache(heldTables),
   };
+  private readonly searches = new Map<Unit, number>();
   private readonly files = new WeightedCache<string, LineFiles | "none">(5000);
   private readonly lines = new WeightedCache<string, LineTable | "none">(heldLines);
   private knownMap: UnitMap | undefined;
@@ -124,11 +142,30 @@ export class Dwarf {
   }
 
   table(unit: Unit): UnitTable {
+    return this.tableUpTo(unit, Infinity);
+  }
+
+  /** The table of a unit as far as this position at least, counted from the unit's start. Much of a report asks for less than a unit. */
+  tableUpTo(unit: Unit, position: number): UnitTable {
     const known = useOf(unit.keptTable);
-    if (known !== undefined) return known;
-    const table = buildUnitTable(unit, rangesOf);
+    if (known?.reaches(position) === true) return known;
+    const table = buildUnitTable(unit, rangesOf, known, position);
     unit.keptTable = this.context.tables.set(unit, table, table.weight);
     return table;
+  }
+
+  /**
+   * The table of a unit, as far as its functions that begin at `low` reach: 8 bytes that DW_AT_low_pc has. All of it where there is no such function.
+   */
+  tableAround(unit: Unit, low: LinkAddress): UnitTable {
+    const known = useOf(unit.keptTable);
+    if (known?.rest === undefined && known !== undefined) return known;
+    const { bytes } = unit;
+    const searches = (this.searches.get(unit) ?? 0) + 1;
+    this.searches.set(unit, searches);
+    // Whoever has asked for some functions of a unit asks for more.
+    const last = bytes.length < worthSearching || searches > mostSearches ? -1 : lastPlaceOf(bytes, low);
+    return last < 0 ? this.table(unit) : this.tableUpTo(unit, last);
   }
 
   /** Code ranges of a subprogram. */
@@ -194,7 +231,7 @@ export class Dwarf {
       if (key !== noName) {
         const own = die.unit.space.names.text(key);
         if (own === undefined) return undefined;
-        const table = this.table(die.unit);
+        const table = this.tableUpTo(die.unit, die.position);
         const entry = table.entryAt(die.position);
         const scope =
           entry >= 0

@@ -70,15 +70,24 @@ export function typeArgumentsOf(
   );
 }
 
-/** The function with code at this link address, from the units that claim it. */
+/**
+ * The function with code at this link address, from the units that claim it.
+ *
+ * @param low Where that function begins, for who knows: of a big unit no more is then read than up to there.
+ */
 export function functionAt(
   dwarf: Dwarf,
   address: LinkAddress,
+  low?: LinkAddress,
   symbolPath?: (low: LinkAddress) => string | undefined,
 ): { readonly unit: Unit; readonly function: DwarfFunction } | undefined {
   for (const unit of dwarf.unitsAt(address)) {
-    const table = dwarf.table(unit);
-    const found = table.functionAt(address);
+    let table = low === undefined ? dwarf.table(unit) : dwarf.tableAround(unit, low);
+    let found = table.functionAt(address);
+    if (found === undefined && table.rest !== undefined) {
+      table = dwarf.table(unit);
+      found = table.functionAt(address);
+    }
     if (found === undefined) continue;
     const id = unit.dieId(table.positions[found.entry] ?? 0);
     return {

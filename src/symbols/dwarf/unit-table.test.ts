@@ -36,9 +36,15 @@ import {
   strx4,
   udata,
 } from "../../../test/builders/dwarf";
-import { moduleOf } from "../../../test/builders/dwarf-module";
+import { elfWith, moduleOf } from "../../../test/builders/dwarf-module";
 import { ByteWriter } from "../../../test/builders/byte-writer";
 import type { ElfModuleSymbols } from "../elf-module-symbols";
+import { Dwarf } from "./dwarf";
+import { functionAt } from "./functions";
+import { rangesOf } from "./ranges";
+import { dwarfSections } from "./sections";
+import { buildUnitTable } from "./unit-table";
+import type { UnitTable } from "./unit-table";
 
 const nameForms4: readonly ((text: string) => Value)[] = [strp, inlineText, (text) => indirect(strp(text))];
 const nameForms5: readonly ((text: string) => Value)[] = [...nameForms4, strx, strx1, strx2, strx3, strx4, lineStrp];
@@ -160,6 +166,81 @@ describe("the table of a unit", () => {
       );
     });
   }
+
+  it("is the same whether it is made at once or in pieces, wherever those end", () => {
+    const positions = fc.array(fc.nat(400), { maxLength: 6 });
+    fc.assert(
+      fc.property(fc.array(tree, { minLength: 1, maxLength: 5 }), positions, (wanted, given) => {
+        const builder = new DwarfBuilder();
+        const options = { version: 4 } as const;
+        const functions = [0x1000, 0x2000, 0x3000].map((low) =>
+          die(0x2e, [
+            [0x03, strp(`f${String(low)}`)],
+            [0x11, addr(low)],
+            [0x12, data4(0x10)],
+          ]),
+        );
+        builder.unit(unitRoot([...wanted.map((each) => build(each, nameForms4)), ...functions], options), options);
+        const [unit] = new Dwarf(dwarfSections(elfWith(builder.sections())) ?? assert.fail()).units();
+        assert.ok(unit !== undefined);
+        const whole = buildUnitTable(unit, rangesOf);
+        assert.equal(whole.rest, undefined);
+        let pieces = buildUnitTable(unit, rangesOf, undefined, 0);
+        for (const position of given.toSorted((a, b) => a - b)) {
+          if (pieces.reaches(position)) continue;
+          pieces = buildUnitTable(unit, rangesOf, pieces, position);
+          // What is there is as in the whole, and nothing up to the position is missing.
+          assert.ok(pieces.reaches(position));
+          assert.deepEqual(pieces.positions, whole.positions.subarray(0, pieces.count));
+          assert.ok((whole.positions[pieces.count] ?? Infinity) > position);
+        }
+        const last = pieces.rest === undefined ? pieces : buildUnitTable(unit, rangesOf, pieces);
+        assert.equal(last.rest, undefined);
+        for (const list of ["positions", "parents", "names", "kinds", "functions", "variables"] as const)
+          assert.deepEqual(last[list], whole[list]);
+        for (const at of [0xfff, 0x1000, 0x100f, 0x2008, 0x3010])
+          assert.deepEqual(last.functionAt(at), whole.functionAt(at));
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  it("need not be whole for a function whose start is known", () => {
+    const builder = new DwarfBuilder();
+    const functionOf = (low: number): BuiltDie =>
+      die(0x2e, [
+        [0x03, strp(`f${low.toString(16)}`)],
+        [0x11, addr(low)],
+        [0x12, data4(0x10)],
+      ]);
+    const count = 20_000;
+    const first = 0x10_0000;
+    const children = Array.from({ length: count }, (_, index) => functionOf(first + index * 16));
+    // Folded into one by the linker: the last of them has the say, as when the whole unit is read.
+    children[9000] = die(0x39, [[0x03, strp("inner")]], [functionOf(first + 16 * 16)]);
+    const range = [
+      [0x11, addr(first)],
+      [0x12, data4(count * 16)],
+    ] as const;
+    builder.unit(die(0x11, range, children), { version: 4 });
+    const sections = dwarfSections(elfWith(builder.sections())) ?? assert.fail();
+    const at = (value: number): LinkAddress => value as LinkAddress;
+    const nameOf = (dwarf: Dwarf, address: number, low?: number): string | undefined =>
+      functionAt(dwarf, at(address), low === undefined ? undefined : at(low))?.function.name;
+    const inPieces = new Dwarf(sections);
+    const [unit] = inPieces.units();
+    assert.ok(unit !== undefined && unit.size > 256 << 10);
+    assert.equal(nameOf(inPieces, first + 100 * 16 + 5, first + 100 * 16), `f${(first + 100 * 16).toString(16)}`);
+    const kept = (): UnitTable => unit.keptTable?.value ?? assert.fail();
+    assert.ok(kept().count < 200);
+    assert.equal(nameOf(inPieces, first + 16 * 16, first + 16 * 16), `inner::f${(first + 16 * 16).toString(16)}`);
+    assert.ok(kept().rest !== undefined);
+    // A start that is none, and addresses without a function.
+    const asked = [first + 15_000 * 16, first + 16 * 16 + 3, first - 1, first + count * 16];
+    for (const address of asked)
+      assert.equal(nameOf(inPieces, address, address - 2), nameOf(new Dwarf(sections), address));
+    assert.equal(kept().rest, undefined);
+  });
 
   it("reads GNU string indexes of split DWARF 4 forerunners", () => {
     const builder = new DwarfBuilder();

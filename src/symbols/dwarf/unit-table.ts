@@ -48,7 +48,28 @@ export class UnitTable {
     private readonly argumentTargets: Uint32Array,
     private readonly argumentEntries: Uint32Array,
     readonly variables: Uint32Array,
+    /** Where the pass has stopped; `undefined` when the table is of the whole unit. */
+    readonly rest: RestOfUnit | undefined,
   ) {}
+
+  /** The entries at this position and before it are all there. */
+  reaches(position: number): boolean {
+    return this.rest === undefined || position < this.rest.position;
+  }
+
+  /** Puts what it has into the arrays of the pass, which goes on from there. */
+  handOver(to: typeof scratch): void {
+    to.positions.start(this.positions);
+    to.parents.start(this.parents);
+    to.names.start(this.names);
+    to.kinds.start(this.kinds);
+    to.codeEntries.start(this.codeEntries);
+    to.codeLows.start(this.codeLows);
+    to.codeHighs.start(this.codeHighs);
+    to.argumentTargets.start(this.argumentTargets);
+    to.argumentEntries.start(this.argumentEntries);
+    to.variables.start(this.variables);
+  }
 
   /** The code ranges by start. */
   private get ordered(): { readonly order: Uint32Array; readonly lows: Float64Array } {
@@ -133,7 +154,7 @@ export class UnitTable {
   *entriesWithArgument(position: number): IterableIterator<number> {
     if (this.typeArgumentOrder === undefined) {
       const { argumentTargets: targets, argumentEntries } = this;
-      if (this.argumentScans++ < scansBeforeOrder) {
+      if (this.argumentScans++ < argumentScansBeforeOrder) {
         for (let index = targets.indexOf(position); index >= 0; index = targets.indexOf(position, index + 1))
           yield argumentEntries[index] ?? 0;
         return;
@@ -162,8 +183,17 @@ export class UnitTable {
   }
 }
 
-/** Putting the arguments or functions of a big unit in order takes as long as so many looks at all of them. */
+/** Where a pass over a unit goes on: at a DIE, inside of these entries. */
+export interface RestOfUnit {
+  readonly position: number;
+  readonly parent: number;
+  /** Entries that enclose the parent, outermost first. */
+  readonly enclosing: Int32Array;
+}
+
+/** Putting the functions of a big unit in order takes as long as so many looks at all of them, and its arguments as so many native searches. */
 const scansBeforeOrder = 20;
+const argumentScansBeforeOrder = 200;
 
 /** What the pass does with a DIE. */
 const action = { skip: 0, type: 1, namespace: 2, function: 3, variable: 4, argument: 5 } as const;
@@ -275,11 +305,12 @@ const highestAddress = Number.MAX_SAFE_INTEGER - 1;
 class Growing {
   array = new Uint32Array(1024);
   length = 0;
-  start(): this {
+  start(first: ArrayLike<number>): void {
     // One huge unit should not hold its room for ever.
-    if (this.array.length > 1 << 22) this.array = new Uint32Array(1024);
-    this.length = 0;
-    return this;
+    if (this.array.length > 1 << 22 || this.array.length < first.length)
+      this.array = new Uint32Array(Math.max(1024, first.length));
+    this.array.set(first);
+    this.length = first.length;
   }
   push(value: number): void {
     if (this.length === this.array.length) {
@@ -297,10 +328,11 @@ class Growing {
 class GrowingDoubles {
   private array = new Float64Array(1024);
   private length = 0;
-  start(): this {
-    if (this.array.length > 1 << 22) this.array = new Float64Array(1024);
-    this.length = 0;
-    return this;
+  start(first: Float64Array): void {
+    if (this.array.length > 1 << 22 || this.array.length < first.length)
+      this.array = new Float64Array(Math.max(1024, first.length));
+    this.array.set(first);
+    this.length = first.length;
   }
   push(value: number): void {
     if (this.length === this.array.length) {
@@ -328,8 +360,27 @@ const scratch = {
   variables: new Growing(),
 };
 
-/** One pass over a unit, 150-400 MB/s. Damage ends it: what was met until then is in the table. */
-export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
+const nothing = new UnitTable(
+  new Uint32Array(0),
+  new Int32Array(0),
+  new Uint32Array(0),
+  new Uint8Array(0),
+  new Uint32Array(0),
+  new Float64Array(0),
+  new Float64Array(0),
+  new Uint32Array(0),
+  new Uint32Array(0),
+  new Uint32Array(0),
+  { position: 0, parent: -1, enclosing: new Int32Array(0) },
+);
+
+/**
+ * One pass over a unit, 150-400 MB/s. Damage ends it: what was met until then is in the table.
+ *
+ * @param from What an earlier pass has got, to go on from.
+ * @param until Position up to which the table is to reach; more may be asked for later.
+ */
+export function buildUnitTable(unit: Unit, rangesOf: RangesOf, from = nothing, until = Infinity): UnitTable {
   const { bytes } = unit;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const table = unit.abbreviations;
@@ -339,20 +390,17 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
   const end = bytes.length;
   const last = end - 4;
 
-  const positions = scratch.positions.start();
-  const parents = scratch.parents.start();
-  const names = scratch.names.start();
-  const kinds = scratch.kinds.start();
-  const codeEntries = scratch.codeEntries.start();
-  const codeLows = scratch.codeLows.start();
-  const codeHighs = scratch.codeHighs.start();
-  const argumentTargets = scratch.argumentTargets.start();
-  const argumentEntries = scratch.argumentEntries.start();
-  const variables = scratch.variables.start();
-  let stack = new Int32Array(64);
-  let depth = 0;
-  let parent = -1;
-  let position = unit.headerSize;
+  from.handOver(scratch);
+  const { positions, parents, names, kinds, codeEntries, codeLows, codeHighs } = scratch;
+  const { argumentTargets, argumentEntries, variables } = scratch;
+  const { rest = nothing.rest } = from;
+  let stack = new Int32Array(Math.max(64, (rest?.enclosing.length ?? 0) * 2));
+  stack.set(rest?.enclosing ?? []);
+  let depth = rest?.enclosing.length ?? 0;
+  let parent = rest?.parent ?? -1;
+  let position = Math.max(unit.headerSize, rest?.position ?? 0);
+  const limit = Math.min(end, until + 1);
+  let isEnd = false;
 
   const cursor = new Cursor(bytes);
   const moved = (to: number): Cursor => {
@@ -367,7 +415,7 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
     codeHighs.push(high);
   };
 
-  while (position < end) {
+  while (position < limit) {
     const start = position;
     let code = bytes[position++] ?? 0;
     if (code >= 0x80) {
@@ -379,17 +427,26 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
       }
     }
     if (code === 0) {
-      if (depth === 0) break;
+      if (depth === 0) {
+        isEnd = true;
+        break;
+      }
       parent = stack[--depth] ?? -1;
       continue;
     }
     const number = lookup[code] ?? -1;
-    if (number < 0) break;
+    if (number < 0) {
+      isEnd = true;
+      break;
+    }
     const what = actions[number] ?? 0;
     const fixed = fixedSize[number] ?? -1;
     const attributes = position;
     position = fixed >= 0 ? position + fixed : skipAttributes(bytes, table, number, position, unit);
-    if (position > end) break;
+    if (position > end) {
+      isEnd = true;
+      break;
+    }
     let entry = parent;
     if (what === action.argument) {
       const offset = typeAt[number] ?? -1;
@@ -459,6 +516,7 @@ export function buildUnitTable(unit: Unit, rangesOf: RangesOf): UnitTable {
     argumentTargets.take(),
     argumentEntries.take(),
     variables.take(),
+    isEnd || position >= end ? undefined : { position, parent, enclosing: stack.slice(0, depth) },
   );
 }
 

@@ -26,7 +26,7 @@ export interface PollTypes {
 export function* pollFunctions(program: Program): Work<readonly PollFunction[]> {
   const byAddress = new Map<number, { module: LoadedModule; instances: FunctionInfo[] }>();
   for (const module of program.modules) {
-    if (module.symbols.indexNames !== undefined) yield* module.symbols.indexNames();
+    module.symbols.expectNames?.([tokioPaths.poll, tokioPaths.wakerVtable, tokioPaths.context]);
     for (const info of module.symbols.functionsNamed(tokioPaths.poll)) {
       // Functions that the linker dropped keep their debug info, with address zero.
       if (info.low === 0) continue;
