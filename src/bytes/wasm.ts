@@ -35,15 +35,19 @@ export const op = {
   isAboveI32: 0x4b,
   isNotAboveI32: 0x4d,
   isNotBelowI32: 0x4f,
-  isEqualI64: 0x51,
+  isZeroI64: 0x50,
+  isBelowI64: 0x54,
+  isAboveI64: 0x56,
   isNotAboveI64: 0x58,
+  isNotBelowI64: 0x5a,
   addI32: 0x6a,
   subtractI32: 0x6b,
   multiplyI32: 0x6c,
   andI32: 0x71,
   shiftRightI32: 0x76,
+  addI64: 0x7c,
   subtractI64: 0x7d,
-  andI64: 0x83,
+  orI64: 0x84,
   extendToI64: 0xad,
 } as const;
 
@@ -56,11 +60,15 @@ export const branch = (levels: number): Code => [0x0c, levels];
 export const branchIf = (levels: number): Code => [0x0d, levels];
 
 const unsigned = (value: number): Code => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)]);
+const signed64 = (value: number): Code =>
+  value >= -0x40 && value < 0x40 ? [value & 0x7f] : [mod(value, 0x80) | 0x80, ...signed64(Math.floor(value / 0x80))];
+const mod = (value: number, by: number): number => value - Math.floor(value / by) * by;
 const signed = (value: number): Code =>
   value >= -0x40 && value < 0x40 ? [value & 0x7f] : [(value & 0x7f) | 0x80, ...signed(value >> 7)];
 
 export const constI32 = (value: number): Code => [0x41, ...signed(value)];
-export const constI64 = (value: number): Code => [0x42, ...signed(value)];
+/** Of a safe integer. */
+export const constI64 = (value: number): Code => [0x42, ...signed64(value)];
 export const get = (local: number): Code => [0x20, local];
 export const set = (local: number): Code => [0x21, local];
 export const tee = (local: number): Code => [0x22, local];
@@ -69,6 +77,7 @@ export const increase = (local: number, by: number): Code => [...get(local), ...
 // Instructions that read and write memory name an alignment, which promises nothing when it is 0, and an offset.
 export const loadI32 = (offset = 0): Code => [0x28, 0, ...unsigned(offset)];
 export const loadI64 = (offset = 0): Code => [0x29, 0, ...unsigned(offset)];
+export const storeI64 = (offset = 0): Code => [0x37, 0, ...unsigned(offset)];
 export const storeI32 = (offset = 0): Code => [0x36, 0, ...unsigned(offset)];
 
 const simd = (number: number): Code => [0xfd, ...unsigned(number)];

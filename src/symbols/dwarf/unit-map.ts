@@ -1,6 +1,7 @@
 import { ascending, gathered, gatheredInt32 } from "../../bytes/ascending";
 import { Cursor } from "../../bytes/cursor";
 import { lastNotAbove } from "../../bytes/range-map";
+import { ArangePairs } from "./arange-pairs";
 import { at } from "./constants";
 import { rangesOf } from "./ranges";
 import type { InfoSpace, Unit } from "./unit";
@@ -76,6 +77,7 @@ function readAranges(
 ): void {
   const section = space.sections.aranges;
   if (section === undefined) return;
+  const pairs = new ArangePairs(section.size);
   for (let offset = 0; offset < section.size;) {
     const head = new Cursor(section.read(offset, 32));
     let length = head.u32();
@@ -91,18 +93,12 @@ function readAranges(
     // The first pair is aligned to its own size, counted from the set's start.
     const first = offset + Math.ceil(head.position / 16) * 16;
     if (unit?.offset === unitOffset) {
-      const bytes = section.read(first, end - first);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      let any = false;
-      for (let at = 0; at + 16 <= bytes.length; at += 16) {
-        const low = view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
-        const size = view.getUint32(at + 12, true) * 2 ** 32 + view.getUint32(at + 8, true);
-        if (low === 0 && size === 0) break;
-        any = true;
-        // Thrown-away functions stay at 0, 1 or the top.
-        if (low > 1 && size > 0 && low + size < Number.MAX_SAFE_INTEGER) add(low, low + size, unit.index);
-      }
-      if (any) told.add(unit.index);
+      const got = section.readInto(first, pairs.bytes.subarray(0, Math.max(0, end - first)));
+      // A set without pairs tells nothing of its unit.
+      if (got >= 16 && pairs.bytes.subarray(0, 16).some((byte) => byte !== 0)) told.add(unit.index);
+      pairs.forEach(got, (low, high) => {
+        add(low, high, unit.index);
+      });
     }
     offset = end;
   }
