@@ -7,7 +7,7 @@ import type { LoadedModule, Program } from "../symbols/program";
 import type { Stack } from "../unwind/stack";
 import type { DiscoverableFamily, DiscoveryContext, PreparedFamily, WordHit } from "./discovery/executor-family";
 import { stackZones } from "./discovery/stack-zones";
-import { beginSweep, writableRanges } from "./discovery/sweep";
+import { prepareSweep, writableRanges } from "./discovery/sweep";
 import type { SweepResult } from "./discovery/sweep";
 import { WordTargets } from "../bytes/word-targets";
 import { executorFamilies } from "./executors/registry";
@@ -31,14 +31,22 @@ export function* findTasks(
     zones: stackZones(program.snapshot),
   };
   const prepared: { readonly family: PreparedFamily; readonly words: ReadonlySet<number> }[] = [];
-  for (const family of families) {
-    const ready = yield* family.prepare(context);
-    if (ready !== undefined) prepared.push({ family: ready, words: new Set(ready.words) });
+  const sweep = prepareSweep(writableRanges(program.snapshot.memory));
+  let isBegun = false;
+  let targets: WordTargets;
+  let endSweep: () => Work<SweepResult>;
+  try {
+    for (const family of families) {
+      const ready = yield* family.prepare(context);
+      if (ready !== undefined) prepared.push({ family: ready, words: new Set(ready.words) });
+    }
+    targets = new WordTargets(prepared.flatMap((each) => [...each.words]));
+    endSweep = sweep.begin(targets, { message: "Sweeping memory for tasks" });
+    isBegun = true;
+  } finally {
+    // Cancelled, or failed.
+    if (!isBegun) sweep.cancel();
   }
-  const targets = new WordTargets(prepared.flatMap((each) => [...each.words]));
-  const endSweep = beginSweep(writableRanges(program.snapshot.memory), targets, {
-    message: "Sweeping memory for tasks",
-  });
   // Frames are needed below in any case: decoded now, they take none of the time that a sweep in a thread of its own needs.
   if (typeof stacks === "function") unwound = yield* unwindAll(program, stacks);
   const ready = new Set<LoadedModule>();

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileSource } from "./file-source";
-import { pieceBytes, WordSearch } from "./word-search";
+import { pieceBytes, SearchThread } from "./word-search";
+import type { WordSearch } from "./word-search";
 import { WordScanner } from "./word-scan";
 import { WordTargets } from "./word-targets";
 import type { WordHits } from "./word-targets";
@@ -50,27 +51,37 @@ describe("a search for words in a thread of its own", () => {
     return found.sort((a, b) => a.piece - b.piece || a.word - b.word);
   }
 
+  const started = (from = source): WordSearch =>
+    (SearchThread.start(1, { script, least: 1 }) ?? assert.fail()).search(from, pieces, words);
+
   it("finds each word once, whoever comes to it first", async () => {
-    const search = WordSearch.start(source, pieces, words, { script, least: 1 });
-    assert.ok(search !== undefined);
-    assert.deepEqual(run(search), expected);
-    const later = WordSearch.start(source, pieces, words, { script, least: 1 });
-    assert.ok(later !== undefined);
+    assert.deepEqual(run(started()), expected);
+    const later = started();
     // Time for the worker to take most of the pieces.
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.deepEqual(run(later), expected);
   });
 
+  it("finds them in a thread that has waited for it", async () => {
+    const thread = SearchThread.start(1, { script, least: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.ok(thread !== undefined);
+    assert.deepEqual(run(thread.search(source, pieces, words)), expected);
+  });
+
   it("is not begun where it does not pay or there is nothing to run", () => {
-    assert.equal(WordSearch.start(source, pieces, words, { script }), undefined);
-    assert.equal(WordSearch.start(source, pieces, [], { script, least: 1 }), undefined);
-    assert.equal(WordSearch.start(source, pieces, words, { script: join(folder, "none.js"), least: 1 }), undefined);
+    assert.equal(SearchThread.start(count * pieceBytes, { script }), undefined);
+    assert.equal(SearchThread.start(1, { script: join(folder, "none.js"), least: 1 }), undefined);
   });
 
   it("is done alone when the worker cannot read the file", () => {
     const gone = Object.assign(Object.create(source) as FileSource, { name: join(folder, "gone") });
-    const search = WordSearch.start(gone, pieces, words, { script, least: 1 });
-    assert.ok(search !== undefined);
-    assert.deepEqual(run(search), expected);
+    assert.deepEqual(run(started(gone)), expected);
+  });
+
+  it("leaves nothing behind where there is nothing to look for", () => {
+    const thread = SearchThread.start(1, { script, least: 1 });
+    assert.ok(thread !== undefined);
+    thread.stop();
   });
 });

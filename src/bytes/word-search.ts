@@ -34,28 +34,28 @@ const patienceMs = 30_000;
 
 const ownScript = (): string => join(__dirname, "word-search.worker.js");
 
-/**
- * A search through a file that a thread of its own has begun, so that others can use the time; whoever waits for the end helps with the pieces
- * that are left. Kept by the caller until `finish`.
- */
-export class WordSearch {
-  private taken = 0;
+/** A thread that waits for a search: the start of one takes as long as a search through a hundred megabytes. */
+export class SearchThread {
+  private constructor(private readonly worker: Worker) {}
 
-  private constructor(
-    private readonly share: SharedSearch,
-    private readonly worker: Worker,
-  ) {}
-
-  /** `undefined` where it does not pay or cannot be: a small file, one processor, no script of the worker beside the running one. */
+  /** `undefined` where it does not pay or cannot be: few bytes to search, one processor, no script of the worker beside the running one. */
   static start(
-    source: FileSource,
-    pieces: WordPieces,
-    words: readonly number[],
+    bytes: number,
     { script = ownScript(), least = worthwhile }: { readonly script?: string; readonly least?: number } = {},
-  ): WordSearch | undefined {
-    let total = 0;
-    for (const length of pieces.lengths) total += length;
-    if (total < least || words.length === 0 || availableParallelism() < 2 || !existsSync(script)) return undefined;
+  ): SearchThread | undefined {
+    if (bytes < least || availableParallelism() < 2 || !existsSync(script)) return undefined;
+    try {
+      const worker = new Worker(script, { stdout: false, stderr: false });
+      worker.on("error", () => undefined);
+      worker.unref();
+      return new SearchThread(worker);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Begins a search, the only one: the thread ends with it. */
+  search(source: FileSource, pieces: WordPieces, words: readonly number[]): WordSearch {
     const share: SharedSearch = {
       path: source.name,
       pieces,
@@ -63,15 +63,27 @@ export class WordSearch {
       control: new Int32Array(new SharedArrayBuffer(16)),
       hits: new Int32Array(new SharedArrayBuffer(mostHits * 12)),
     };
-    try {
-      const worker = new Worker(script, { workerData: share, stdout: false, stderr: false });
-      worker.on("error", () => undefined);
-      worker.unref();
-      return new WordSearch(share, worker);
-    } catch {
-      return undefined;
-    }
+    this.worker.postMessage(share);
+    return new WordSearch(share, this.worker);
   }
+
+  /** For who has nothing to search for. */
+  stop(): void {
+    void this.worker.terminate();
+  }
+}
+
+/**
+ * A search through a file that a thread of its own has begun, so that others can use the time; whoever waits for the end helps with the pieces
+ * that are left. Kept by the caller until `finish`.
+ */
+export class WordSearch {
+  private taken = 0;
+
+  constructor(
+    private readonly share: SharedSearch,
+    private readonly worker: Worker,
+  ) {}
 
   /** Searches the next piece that nobody took, in `source`; false when there is none. */
   step(source: FileSource, scanner: WordScanner, add: (piece: number, hits: WordHits) => void): boolean {

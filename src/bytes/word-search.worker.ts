@@ -1,5 +1,7 @@
-import { workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { serveSearch } from "./word-search";
 import type { SharedSearch } from "./word-search";
 
-serveSearch(workerData as SharedSearch);
+parentPort?.once("message", (share: SharedSearch) => {
+  serveSearch(share);
+});

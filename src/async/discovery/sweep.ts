@@ -4,8 +4,8 @@ import type { Work } from "../../base/work";
 import type { Memory, MemoryRange } from "../../snapshot/snapshot";
 import { ascending, gathered, gatheredInt32 } from "../../bytes/ascending";
 import { FileSource } from "../../bytes/file-source";
-import { pieceBytes, WordSearch } from "../../bytes/word-search";
-import type { WordPieces } from "../../bytes/word-search";
+import { pieceBytes, SearchThread } from "../../bytes/word-search";
+import type { WordPieces, WordSearch } from "../../bytes/word-search";
 import { WordScanner } from "../../bytes/word-scan";
 import { WordHits } from "../../bytes/word-targets";
 import type { WordTargets } from "../../bytes/word-targets";
@@ -77,20 +77,38 @@ export function* sweepWords(
   return { ...found.sorted(), bytes: done, problems };
 }
 
-/**
- * Begins `sweepWords` in a thread of its own where that pays, and gives what ends it: work done in between costs no time. The sweep itself is the same.
- */
-export function beginSweep(
-  ranges: readonly MemoryRange[],
-  targets: WordTargets,
-  options: { readonly message?: string; readonly limit?: number } = {},
-): () => Work<SweepResult> {
-  const source = targets.size > 0 ? ranges[0]?.source : undefined;
-  const whole = (): Work<SweepResult> => sweepWords(ranges, targets, options);
-  if (!(source instanceof FileSource) || ranges.some((range) => range.source !== source)) return whole;
-  const { pieces, bases } = piecesOf(ranges);
-  const search = WordSearch.start(source, pieces, targets.words);
-  return search === undefined ? whole : () => endSweep(search, source, bases, targets, whole, options);
+/** A sweep of memory that is to come. */
+export interface PreparedSweep {
+  /** Begins it, in a thread of its own where that pays, and gives what ends it: work done in between costs no time. Once. */
+  begin(
+    targets: WordTargets,
+    options?: { readonly message?: string; readonly limit?: number },
+  ): () => Work<SweepResult>;
+  /** For who has nothing to look for, after all. */
+  cancel(): void;
+}
+
+/** Makes ready for `sweepWords` while its words are still looked for: a thread takes its time to start. The sweep itself is the same. */
+export function prepareSweep(ranges: readonly MemoryRange[]): PreparedSweep {
+  const source = ranges[0]?.source;
+  const file = source instanceof FileSource && ranges.every((range) => range.source === source) ? source : undefined;
+  let bytes = 0;
+  for (const range of ranges) bytes += range.present;
+  const thread = file === undefined ? undefined : SearchThread.start(bytes);
+  return {
+    begin: (targets, options = {}) => {
+      const whole = (): Work<SweepResult> => sweepWords(ranges, targets, options);
+      if (thread === undefined || file === undefined) return whole;
+      if (targets.size === 0) {
+        thread.stop();
+        return whole;
+      }
+      const { pieces, bases } = piecesOf(ranges);
+      const search = thread.search(file, pieces, targets.words);
+      return () => endSweep(search, file, bases, targets, whole, options);
+    },
+    cancel: () => thread?.stop(),
+  };
 }
 
 function* endSweep(
