@@ -30,7 +30,6 @@ export const op = {
   else: 0x05,
   end: 0x0b,
   isZeroI32: 0x45,
-  isEqualI32: 0x46,
   isBelowI32: 0x49,
   isAboveI32: 0x4b,
   isNotAboveI32: 0x4d,
@@ -60,15 +59,14 @@ export const branch = (levels: number): Code => [0x0c, levels];
 export const branchIf = (levels: number): Code => [0x0d, levels];
 
 const unsigned = (value: number): Code => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)]);
-const signed64 = (value: number): Code =>
-  value >= -0x40 && value < 0x40 ? [value & 0x7f] : [mod(value, 0x80) | 0x80, ...signed64(Math.floor(value / 0x80))];
-const mod = (value: number, by: number): number => value - Math.floor(value / by) * by;
-const signed = (value: number): Code =>
-  value >= -0x40 && value < 0x40 ? [value & 0x7f] : [(value & 0x7f) | 0x80, ...signed(value >> 7)];
+/** Of a safe integer. */
+const signed = (value: number): Code => {
+  const low = ((value % 0x80) + 0x80) % 0x80;
+  return value >= -0x40 && value < 0x40 ? [low] : [low | 0x80, ...signed((value - low) / 0x80)];
+};
 
 export const constI32 = (value: number): Code => [0x41, ...signed(value)];
-/** Of a safe integer. */
-export const constI64 = (value: number): Code => [0x42, ...signed64(value)];
+export const constI64 = (value: number): Code => [0x42, ...signed(value)];
 export const get = (local: number): Code => [0x20, local];
 export const set = (local: number): Code => [0x21, local];
 export const tee = (local: number): Code => [0x22, local];
