@@ -1,4 +1,5 @@
 import type { Address } from "../../base/brand";
+import { inferred } from "../../base/evidence";
 import type { Work } from "../../base/work";
 import type { ChainContext } from "../chains/await-tree";
 import type { AsyncWorld, AwaitNode, TaskKey } from "../model";
@@ -133,10 +134,28 @@ function* judge(findings: Findings): Work<Verdict[]> {
   all.push(...neverReleased(findings, told));
   all.push(...(yield* overdueTimers(findings)));
   all.push(...(yield* herds(findings)));
-  return all.sort(
-    (a, b) =>
-      order.indexOf(a.kind) - order.indexOf(b.kind) || gradeRank[a.evidence.grade] - gradeRank[b.evidence.grade],
-  );
+  return all
+    .map((verdict) => noSurerThanRoots(verdict, findings))
+    .sort(
+      (a, b) =>
+        order.indexOf(a.kind) - order.indexOf(b.kind) || gradeRank[a.evidence.grade] - gradeRank[b.evidence.grade],
+    );
+}
+
+/** What a root of block_on waits for is no surer than the place of its future. */
+function noSurerThanRoots(verdict: Verdict, { tasks }: Findings): Verdict {
+  if (verdict.evidence.grade !== "verified") return verdict;
+  const guessed = verdict.tasks.find((key) => {
+    const task = tasks.get(key)?.task;
+    return task?.kind === "block-on" && task.evidence.grade !== "verified";
+  });
+  if (guessed === undefined) return verdict;
+  return {
+    ...verdict,
+    evidence: inferred(
+      `${verdict.evidence.why}; but where the future of task ${guessed} lies on the stack is inferred`,
+    ),
+  };
 }
 
 function resourcesOf(locks: ReadonlyMap<Address, Lock>): Resource[] {

@@ -4,7 +4,7 @@ import { inferred, unknown } from "../../base/evidence";
 import type { Evidence } from "../../base/evidence";
 import { coroutineAt, isCoroutineType } from "../../rust/coroutine";
 import type { CoroutineValue } from "../../rust/coroutine";
-import { deref, dynTarget, isFailure, memberPlace, placeOf, sizeOf, typeOf } from "../../rust/place";
+import { activeVariant, deref, dynTarget, isFailure, memberPlace, placeOf, sizeOf, typeOf } from "../../rust/place";
 import type { Place } from "../../rust/place";
 import type { Arch, Memory } from "../../snapshot/snapshot";
 import type { LoadedModule, Program } from "../../symbols/program";
@@ -50,6 +50,10 @@ interface Hit {
 /** No frame is larger: the default stack of a main thread has 8 MiB. */
 const mostSearched = 16 << 20;
 const mostHits = 256;
+/** A future that others link to has links of its own, and more: what is smaller (the receiver of a oneshot, a JoinHandle) is linked to by accident. */
+const smallestWaiter = 24;
+/** So many invariants that variables keep do not hold by accident. */
+const soundVariables = 4;
 /** How far into an object its list head or link may lie. */
 const objectReach = 512;
 
@@ -79,7 +83,8 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
     const size = sizeOf(hit.place);
     hit.linked = isLinked(memory, zones, hit.place.address, size);
     const leaf = innermost(hit.place, search.unwrap);
-    hit.linkedLeaf = leaf !== undefined && isLinked(memory, zones, leaf.address, sizeOf(leaf));
+    hit.linkedLeaf =
+      leaf !== undefined && sizeOf(leaf) >= smallestWaiter && isLinked(memory, zones, leaf.address, sizeOf(leaf));
     hit.pointed = addressesOf(hit.place, search.unwrap).some((at) =>
       (pointers.get(at) ?? []).some((holder) => holder < hit.place.address || holder >= hit.place.address + size),
     );
@@ -90,7 +95,9 @@ export function searchStack(program: Program, zones: StackZones, search: StackSe
     (hit.anchored ? 500 : 0) +
     hit.suspended * 20 +
     (hit.pointed ? 10 : 0);
-  const ranked = hits.filter(isKnown).sort((a, b) => score(b) - score(a));
+  const ranked = hits
+    .filter((hit) => isKnown(hit) && !hits.some((other) => isOutdone(hit, other, type.size)))
+    .sort((a, b) => score(b) - score(a));
   const [best, second] = ranked;
   const found = `${String(hits.length)} ${hits.length === 1 ? "place fits" : "places fit"} its type`;
   if (best === undefined)
@@ -139,7 +146,23 @@ export const isKnown = (
   hit.anchored ||
   (hit.linked && hit.checks >= 3) ||
   (hit.pointed && hit.checks >= 4) ||
-  (hit.kept >= 4 && hit.broken === 0);
+  (hit.kept >= soundVariables && hit.broken === 0);
+
+/**
+ * Two places that overlap cannot both be the future, but what points into one of them may point into the other, too: where that is all that speaks for
+ * a place, and its variables speak against it, one with sound variables outdoes it.
+ */
+export const isOutdone = (
+  hit: Pick<Hit, "linkedLeaf" | "anchored" | "kept" | "broken"> & { readonly place: Pick<Place, "address"> },
+  other: Pick<Hit, "kept" | "broken"> & { readonly place: Pick<Place, "address"> },
+  size: number,
+): boolean =>
+  !hit.linkedLeaf &&
+  !hit.anchored &&
+  hit.broken > 0 &&
+  other.broken === 0 &&
+  other.kept >= soundVariables &&
+  Math.abs(hit.place.address - other.place.address) < size;
 
 function hitsIn(
   program: Program,
@@ -226,11 +249,24 @@ function variablesOf(place: Place): { readonly kept: number; readonly broken: nu
   return { kept, broken };
 }
 
-/** The coroutine that a future of the program's own has inside (a timer or a span around it); itself where it is one, or has none. */
+/**
+ * The coroutine that a future has inside (a timer or a span around it, the active variant of a `Map`); itself where it is one, or has none. Of a variant
+ * with several coroutines none is taken: which of them was polled is not known.
+ */
 function coroutineIn(place: Place | undefined, depth = 0): Place | undefined {
   if (place === undefined) return undefined;
   const type = typeOf(place);
-  if (depth > 3 || type.kind !== "struct") return place;
+  if (depth > 3) return place;
+  if (type.kind === "enum" && !isCoroutineType(type)) {
+    const active = activeVariant(place);
+    const variant = isFailure(active) ? undefined : typeOf(active.place);
+    if (isFailure(active) || variant?.kind !== "struct") return place;
+    const inside = variant.members
+      .map((member) => coroutineIn(memberPlace(active.place, member), depth + 1))
+      .filter((inner) => inner !== undefined && isCoroutineType(typeOf(inner)));
+    return inside.length === 1 ? inside[0] : place;
+  }
+  if (type.kind !== "struct") return place;
   for (const member of type.members) {
     const inner = coroutineIn(memberPlace(place, member), depth + 1);
     if (inner !== undefined && isCoroutineType(typeOf(inner))) return inner;
