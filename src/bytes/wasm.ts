@@ -35,6 +35,7 @@ export const op = {
   isNotAboveI32: 0x4d,
   isNotBelowI32: 0x4f,
   isZeroI64: 0x50,
+  isEqualI64: 0x51,
   isBelowI64: 0x54,
   isAboveI64: 0x56,
   isNotAboveI64: 0x58,

@@ -1,27 +1,40 @@
-import { block, branch, branchIf, constI32, get, increase, instantiate, loadI32, loop } from "../../bytes/wasm";
+import {
+  block,
+  branch,
+  branchIf,
+  constI32,
+  get,
+  increase,
+  instantiate,
+  loadI32,
+  loadI64,
+  loop,
+} from "../../bytes/wasm";
 import { moduleOf, op, set, storeI32, type, when } from "../../bytes/wasm";
 import type { Code } from "../../bytes/wasm";
 
-/** Bytes of an Elf64_Sym, which begins with st_name. */
+/** Bytes of an Elf64_Sym, which begins with st_name, and where its st_value lies. */
 const entrySize = 24;
+const valueAt = 8;
 
 /**
- * A pass over the million symbols of a big table, in WebAssembly: a report makes it once or twice, by when a loop in JavaScript has just been
+ * Passes over the million symbols of a big table, in WebAssembly: a report makes each of them a few times, by when a loop in JavaScript has just been
  * optimised.
  */
 export class SymbolScan {
   private constructor(
-    /** The table, now in the memory of the pass. */
+    /** The table, now in the memory of the passes. */
     readonly words: Uint32Array,
     private readonly stretches: Uint32Array,
     private readonly found: Uint32Array,
     private readonly findNamed: FindNamed,
+    private readonly findStarting: FindStarting,
   ) {}
 
   /** @param table is copied. `undefined` where there is no WebAssembly for it. */
   static of(table: Uint32Array): SymbolScan | undefined {
     const { byteLength } = table;
-    const wasm = instantiate(byteLength + roomForStretches * 4 + byteLength / 6, findNamed);
+    const wasm = instantiate(byteLength + roomForStretches * 4 + byteLength / 6, findNamed, findStarting);
     if (wasm === undefined) return undefined;
     const words = new Uint32Array(wasm.memory, 0, table.length);
     words.set(table);
@@ -30,6 +43,7 @@ export class SymbolScan {
       new Uint32Array(wasm.memory, byteLength, roomForStretches),
       new Uint32Array(wasm.memory, byteLength + roomForStretches * 4, table.length / 6),
       wasm.runs[0] as FindNamed,
+      wasm.runs[1] as FindStarting,
     );
   }
 
@@ -52,7 +66,16 @@ export class SymbolScan {
       starts.length,
       found.byteOffset,
     );
-    const indexes = found.subarray(0, (end - found.byteOffset) / 4);
+    return this.indexes(end);
+  }
+
+  /** Indexes of the symbols with this st_value. Good until the next pass. */
+  starting(value: number): Uint32Array {
+    return this.indexes(this.findStarting(this.words.byteLength, BigInt(value), this.found.byteOffset));
+  }
+
+  private indexes(end: number): Uint32Array {
+    const indexes = this.found.subarray(0, (end - this.found.byteOffset) / 4);
     for (let at = 0; at < indexes.length; at++) indexes[at]! /= entrySize;
     return indexes;
   }
@@ -95,6 +118,24 @@ function findNamed(): Uint8Array {
       ...[...get(low), ...when],
       ...[...get(name), ...before(lasts, low), op.isNotAboveI32, ...when],
       ...[...get(out), ...get(entry), ...storeI32(), ...increase(out, 4), op.end, op.end],
+      ...[...increase(entry, entrySize), ...branch(0), op.end, op.end],
+      ...get(out),
+    ],
+  );
+}
+
+/** Writes the offsets of the entries in [0, end) that are wanted from `out` on; returns where it stopped writing. */
+type FindStarting = (end: number, value: bigint, out: number) => number;
+
+function findStarting(): Uint8Array {
+  const [end, value, out, entry] = [0, 1, 2, 3] as const;
+  return moduleOf(
+    [type.i32, type.i64, type.i32],
+    [type.i32],
+    [
+      ...[...block, ...loop, ...get(entry), ...get(end), op.isNotBelowI32, ...branchIf(1)],
+      ...[...get(entry), ...loadI64(valueAt), ...get(value), op.isEqualI64, ...when],
+      ...[...get(out), ...get(entry), ...storeI32(), ...increase(out, 4), op.end],
       ...[...increase(entry, entrySize), ...branch(0), op.end, op.end],
       ...get(out),
     ],

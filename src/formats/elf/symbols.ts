@@ -120,17 +120,22 @@ export class ElfSymbols {
 
   /**
    * The function or object that begins at `low` and whose size reaches `at`, -1 when there is none. For who knows from elsewhere where the code
-   * around `at` begins: one native search, where `find` looks at each symbol or sorts them all.
+   * around `at` begins: one pass, where `find` looks at each symbol or sorts them all.
    */
   covering(low: LinkAddress, at: LinkAddress): number {
-    const { words } = this;
     let best = -1;
-    for (let hit = words.indexOf(low >>> 0); hit >= 0; hit = words.indexOf(low >>> 0, hit + 1)) {
-      const index = (hit - word.value) / entryWords;
-      if (!Number.isInteger(index) || this.value(index) !== low || !this.isAddressable(index)) continue;
-      if (at < low + this.size(index) && (best < 0 || this.isBetter(index, best))) best = index;
-    }
+    for (const index of this.startingWith(low))
+      if (this.isAddressable(index) && at < low + this.size(index) && (best < 0 || this.isBetter(index, best)))
+        best = index;
     return best;
+  }
+
+  private startingWith(low: LinkAddress): Iterable<number> {
+    const { scan } = this;
+    if (scan !== undefined) return scan.starting(low);
+    const found: number[] = [];
+    for (let index = 0; index < this.count; index++) if (this.value(index) === low) found.push(index);
+    return found;
   }
 
   private findUnsorted(at: number): number {

@@ -192,7 +192,7 @@ export interface RestOfUnit {
 }
 
 /** Putting the functions of a big unit in order takes as long as so many looks at all of them, and its arguments as so many native searches. */
-const scansBeforeOrder = 20;
+const scansBeforeOrder = 6;
 const argumentScansBeforeOrder = 200;
 
 /** What the pass does with a DIE. */
