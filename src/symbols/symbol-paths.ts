@@ -77,8 +77,11 @@ export class SymbolPaths {
     const read = (bytes: Uint8Array, at: number): number | undefined => (scan(bytes, at) ? scanned.path : undefined);
     // Legacy mangling begins with `_ZN` and the crate, but for what begins with an `impl`, which has no plain path; v0 has numbers between.
     const legacy = Buffer.from(`N${String(Buffer.byteLength(crate))}${crate}`, "utf8").subarray(0, shortNeedle);
-    for (const [part, behind] of [[legacy, 2] as const, [Buffer.from("_R"), 0] as const])
-      for (const [index, path] of this.symbols.functionsWith(part, behind, read)) found.add(path, index);
+    const parts = [
+      { part: legacy, behind: 2 },
+      { part: Buffer.from("_R"), behind: 0 },
+    ];
+    for (const [index, path] of this.symbols.functionsWith(parts, read)) found.add(path, index);
     const buckets = found.inBuckets();
     this.ofCrate.set(crate, buckets);
     return buckets;

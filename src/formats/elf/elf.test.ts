@@ -321,7 +321,7 @@ describe("a symbol table", () => {
           [...built.containing(text)].sort((a, b) => a - b),
           all.filter((index) => built.name(index).includes(text)),
         );
-      const found = built.functionsWith(Buffer.from("N3zoo"), 2, (names, at) =>
+      const found = built.functionsWith([{ part: Buffer.from("N3zoo"), behind: 2 }], (names, at) =>
         names[at + 20] === 0x31 ? undefined : String(names[at + 20]),
       );
       const isWanted = (index: number): boolean =>

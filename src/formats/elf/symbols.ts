@@ -242,31 +242,33 @@ export class ElfSymbols {
   }
 
   /**
-   * The functions defined here whose names have `part` so many bytes behind their beginning, each with what `read` makes of the name, which `bytes` has from `at` on, up to a zero;
-   * without those of which it makes nothing. One native search through the string table, then one pass over the symbols' name offsets.
+   * The functions defined here whose names have one of the parts so many bytes behind their beginning, each with what `read` makes of the name, which
+   * `bytes` has from `at` on, up to a zero; without those of which it makes nothing. One native search through the string table for each part, then
+   * one pass over the symbols' name offsets.
    */
   functionsWith<T>(
-    part: Uint8Array,
-    behind: number,
+    parts: readonly { readonly part: Uint8Array; readonly behind: number }[],
     read: (bytes: Uint8Array, at: number) => T | undefined,
   ): readonly (readonly [index: number, made: T])[] {
-    const starts: number[] = [];
-    const made: T[] = [];
+    const searches = parts.map((each) => ({ ...each, starts: [] as number[], made: [] as T[] }));
     // In the middle of a string may begin one that a linker merged into it.
     this.eachChunk((chunk, base) => {
-      for (let hit = chunk.indexOf(part); hit >= 0; hit = chunk.indexOf(part, hit + 1)) {
-        const result = hit < behind ? undefined : read(chunk, hit - behind);
-        if (result === undefined) continue;
-        starts.push(base + hit - behind);
-        made.push(result);
-      }
+      for (const { part, behind, starts, made } of searches)
+        for (let hit = chunk.indexOf(part); hit >= 0; hit = chunk.indexOf(part, hit + 1)) {
+          const result = hit < behind ? undefined : read(chunk, hit - behind);
+          if (result === undefined) continue;
+          starts.push(base + hit - behind);
+          made.push(result);
+        }
     });
-    const order = Float64Array.from(starts);
     const found: (readonly [number, T])[] = [];
-    for (const index of this.namedWithin(starts, starts)) {
-      const result = made[lastNotAbove(order, this.nameOffset(index))];
-      if (result !== undefined && this.type(index) === symbolType.func && this.isDefined(index))
-        found.push([index, result]);
+    for (const { starts, made } of searches) {
+      const order = Float64Array.from(starts);
+      for (const index of this.namedWithin(starts, starts)) {
+        const result = made[lastNotAbove(order, this.nameOffset(index))];
+        if (result !== undefined && this.type(index) === symbolType.func && this.isDefined(index))
+          found.push([index, result]);
+      }
     }
     return found;
   }
