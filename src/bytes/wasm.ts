@@ -29,7 +29,12 @@ export const type = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
 export const op = {
   else: 0x05,
   end: 0x0b,
+  return: 0x0f,
   isZeroI32: 0x45,
+  isEqualI32: 0x46,
+  isDifferentI32: 0x47,
+  /** Signed, as the numbers below are not. */
+  isLessI32: 0x48,
   isBelowI32: 0x49,
   isAboveI32: 0x4b,
   isNotAboveI32: 0x4d,
@@ -44,11 +49,14 @@ export const op = {
   subtractI32: 0x6b,
   multiplyI32: 0x6c,
   andI32: 0x71,
+  orI32: 0x72,
+  shiftLeftI32: 0x74,
   shiftRightI32: 0x76,
   addI64: 0x7c,
   subtractI64: 0x7d,
   orI64: 0x84,
   extendToI64: 0xad,
+  toF64FromI64: 0xba,
 } as const;
 
 const noResult = 0x40;
@@ -75,8 +83,11 @@ export const increase = (local: number, by: number): Code => [...get(local), ...
 
 // Instructions that read and write memory name an alignment, which promises nothing when it is 0, and an offset.
 export const loadI32 = (offset = 0): Code => [0x28, 0, ...unsigned(offset)];
+export const loadByte = (offset = 0): Code => [0x2d, 0, ...unsigned(offset)];
+export const loadTwoBytes = (offset = 0): Code => [0x2f, 0, ...unsigned(offset)];
 export const loadI64 = (offset = 0): Code => [0x29, 0, ...unsigned(offset)];
 export const storeI64 = (offset = 0): Code => [0x37, 0, ...unsigned(offset)];
+export const storeF64 = (offset = 0): Code => [0x39, 0, ...unsigned(offset)];
 export const storeI32 = (offset = 0): Code => [0x36, 0, ...unsigned(offset)];
 
 const simd = (number: number): Code => [0xfd, ...unsigned(number)];

@@ -14,7 +14,8 @@ import { InfoSpace, WeightedCache, useOf } from "./unit";
 import type { DwarfContext, Unit } from "./unit";
 import { UnitMap } from "./unit-map";
 import { StaticsOfUnits } from "./variables";
-import { buildUnitTable, codeRanges, entryKind } from "./unit-table";
+import { buildUnitTable } from "./unit-pass";
+import { codeRanges, entryKind } from "./unit-table";
 import type { UnitTable } from "./unit-table";
 import type { SourcePosition } from "../type-model";
 

@@ -9,7 +9,8 @@ import { rangesOf } from "./ranges";
 import { ScopeNumbers } from "./scope-numbers";
 import { noName } from "./strings";
 import type { InfoSpace, Unit } from "./unit";
-import { buildUnitTable, entryKind } from "./unit-table";
+import { buildUnitTable } from "./unit-pass";
+import { entryKind } from "./unit-table";
 import type { UnitTable } from "./unit-table";
 
 /** Units up to this size are scanned in one buffer. */

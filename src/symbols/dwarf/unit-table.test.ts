@@ -25,6 +25,7 @@ import {
   indirect,
   inlineText,
   lineStrp,
+  ref4,
   rnglistx,
   sdata,
   secOffset,
@@ -43,7 +44,9 @@ import { Dwarf } from "./dwarf";
 import { functionAt } from "./functions";
 import { rangesOf } from "./ranges";
 import { dwarfSections } from "./sections";
-import { buildUnitTable } from "./unit-table";
+import type { Unit } from "./unit";
+import { buildUnitTable } from "./unit-pass";
+import { UnitScan } from "./unit-scan";
 import type { UnitTable } from "./unit-table";
 
 const nameForms4: readonly ((text: string) => Value)[] = [strp, inlineText, (text) => indirect(strp(text))];
@@ -203,6 +206,86 @@ describe("the table of a unit", () => {
       }),
       { numRuns: 80 },
     );
+  });
+
+  const functionNamed = (name: Value, low: number): BuiltDie =>
+    die(
+      0x2e,
+      [
+        [0x11, addr(low)],
+        [0x12, data4(0x10)],
+        [0x40, exprloc(...Array.from({ length: low % 200 }, () => 0x50))],
+        [0x03, name],
+      ],
+      [
+        die(0x2f, [
+          [0x03, strp("T")],
+          [0x49, ref4("u8")],
+        ]),
+        die(0x34, [[0x03, strp("local")]]),
+        die(0x2e, [[0x03, strp("declared")]]),
+      ],
+    );
+  const u8 = die(0x24, [[0x03, strp("u8")]], [], "u8");
+  const unitsOf = (sections: Record<string, Uint8Array>): readonly Unit[] => [
+    ...new Dwarf(dwarfSections(elfWith(sections)) ?? assert.fail()).units(),
+  ];
+  const assertSame = (units: readonly Unit[], scan: UnitScan): void => {
+    for (const unit of units)
+      assert.deepEqual(
+        buildUnitTable(unit, rangesOf, undefined, undefined, scan),
+        buildUnitTable(unit, rangesOf, undefined, undefined, "none"),
+      );
+  };
+
+  it("is the same from the pass in WebAssembly as from the one in JavaScript, of damaged units too", () => {
+    const scan = UnitScan.make() ?? assert.fail();
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
+    const versions = fc.constantFrom(
+      [{ version: 4 }, nameForms4] as const,
+      [{ version: 5 }, nameForms5] as const,
+      [{ version: 4, offsetSize: 8 }, nameForms4] as const,
+    );
+    fc.assert(
+      fc.property(
+        fc.array(tree, { minLength: 1, maxLength: 5 }),
+        versions,
+        damage,
+        (wanted, [options, forms], flips) => {
+          const builder = new DwarfBuilder();
+          const functions = [0x1000, 0, 0x2000, 0x20ff].map((low, index) =>
+            functionNamed((forms[index % forms.length] ?? strp)("f"), low),
+          );
+          const types = wanted.map((each) => build(each, forms));
+          builder.unit(unitRoot([u8, ...types, ...functions, die(0x34, [[0x03, strp("STATIC")]])], options), options);
+          const sections = builder.sections();
+          for (const name of [".debug_info", ".debug_abbrev"]) {
+            const bytes = sections[name] ?? assert.fail();
+            for (const [at, value] of flips) bytes[12 + (at % (bytes.length - 12))] = value;
+          }
+          assertSame(unitsOf(sections), scan);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("is the same where a unit is longer than what the pass in WebAssembly looks at at once, and where a DIE is", () => {
+    const scan = UnitScan.make() ?? assert.fail();
+    const builder = new DwarfBuilder();
+    const many = (count: number, low: number): BuiltDie[] =>
+      Array.from({ length: count }, (_, index) => functionNamed(strp(`f${String(index % 100)}`), low + index * 0x10));
+    const long = die(0x34, [[0x03, inlineText("x".repeat(700_000))]]);
+    const deep = (levels: number): BuiltDie =>
+      die(
+        0x39,
+        [[0x03, strp("n")]],
+        levels === 0 ? many(10, 0x50_0000) : [deep(levels - 1), ...many(1, 0x60_0000 + levels)],
+      );
+    builder.unit(unitRoot([u8, ...many(9000, 0x10_0000), long, ...many(50, 0x40_0000), deep(700)], { version: 4 }), {
+      version: 4,
+    });
+    assertSame(unitsOf(builder.sections()), scan);
   });
 
   it("need not be whole for a function whose start is known", () => {
