@@ -1,5 +1,15 @@
 // Bundles each program of Grace into one file of dist/, and the in-editor tests into out/. `--watch` keeps at it.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build, context } from "esbuild";
 import { main, root } from "./lib/process.mjs";
@@ -28,7 +38,8 @@ const shared = {
   // A crash in the field should read like the source.
   minify: false,
   keepNames: false,
-  charset: "utf8",
+  // Read as Latin 1 by src/cli/main.ts.
+  charset: "ascii",
   metafile: true,
   logLevel: "warning",
   logOverride: { "empty-import-meta": "error" },
@@ -104,6 +115,18 @@ function removeStale(results) {
   }
 }
 
+/** Writes the hash of the program into the file that runs it through a code cache, of the same length as the zeros that stand there. */
+function finishCommandLine() {
+  const [file, program] = ["cli.js", "cli-program.js"].map((name) => join(root, "dist", name));
+  if (!existsSync(file)) return;
+  const hash = createHash("sha256").update(readFileSync(program)).digest("hex");
+  const source = readFileSync(file, "utf8");
+  const zeros = "0".repeat(hash.length);
+  if (!source.includes(zeros)) throw new Error(`dist/cli.js has no place for the hash of the program.`);
+  writeFileSync(file, source.replace(zeros, hash));
+  chmodSync(file, 0o755);
+}
+
 /** Lines that the background task of .vscode/tasks.json waits for. */
 const announce = {
   name: "announce",
@@ -127,8 +150,7 @@ await main(async (args) => {
   }
   try {
     removeStale(await Promise.all(wanted.map((options) => build(options))));
-    const commandLine = join(root, "dist", "cli.js");
-    if (existsSync(commandLine)) chmodSync(commandLine, 0o755);
+    finishCommandLine();
   } catch (error) {
     // esbuild has printed its own errors with their places.
     if (!Array.isArray(error?.errors)) throw error;

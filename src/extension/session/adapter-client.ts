@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import type { GraceLaunchArguments, GraceRequests } from "../../protocol/requests";
+import { plainNode } from "./adapter-process";
 
 interface Message {
   readonly type: string;
@@ -26,7 +27,7 @@ export class AdapterClient {
     private readonly onEvent: (event: string, body: unknown) => void,
   ) {
     this.child = spawn(process.execPath, ["--max-old-space-size=8192", adapter], {
-      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1" },
+      env: { ...process.env, ...plainNode },
     });
     this.child.stdout.on("data", (chunk: Buffer) => {
       this.receive(chunk);
