@@ -63,6 +63,8 @@ const noResult = 0x40;
 export const block: Code = [0x02, noResult];
 export const loop: Code = [0x03, noResult];
 export const when: Code = [0x04, noResult];
+/** With an i32 left by either side. */
+export const whenI32: Code = [0x04, type.i32];
 /** To the end of the block, or the start of the loop, that is so many levels out. */
 export const branch = (levels: number): Code => [0x0c, levels];
 export const branchIf = (levels: number): Code => [0x0d, levels];

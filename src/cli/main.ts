@@ -28,7 +28,7 @@ function readIfThere(file: string): Buffer | undefined {
 
 // The build sees to it that it is ASCII, which is read three times as fast.
 const source = readFileSync(program, "latin1");
-/** Of the program: V8 itself compares no more of the source than its length. The build writes the hash of the program here. */
+/** Of the program: V8 itself compares no more of the source than its length. The build writes the hash of the program here, but not when it watches. */
 const hashOfProgram = "0000000000000000000000000000000000000000000000000000000000000000";
 const isHashKnown = !/^0+$/.test(hashOfProgram);
 const fingerprint = Buffer.from(`${process.version} ${hashOfProgram} `, "latin1");

@@ -41,22 +41,18 @@ export class Growing {
     this.length = first.length;
   }
   push(value: number): void {
-    if (this.length === this.array.length) {
-      const larger = new Uint32Array(this.length * 2);
-      larger.set(this.array);
-      this.array = larger;
-    }
+    if (this.length === this.array.length) this.grow(this.length + 1);
     this.array[this.length++] = value;
   }
   append(values: Uint32Array): void {
-    const length = this.length + values.length;
-    if (length > this.array.length) {
-      const larger = new Uint32Array(Math.max(length, this.array.length * 2));
-      larger.set(this.array.subarray(0, this.length));
-      this.array = larger;
-    }
+    if (this.length + values.length > this.array.length) this.grow(this.length + values.length);
     this.array.set(values, this.length);
-    this.length = length;
+    this.length += values.length;
+  }
+  private grow(room: number): void {
+    const larger = new Uint32Array(Math.max(room, this.array.length * 2));
+    larger.set(this.array);
+    this.array = larger;
   }
   take(): Uint32Array {
     return this.array.slice(0, this.length);
@@ -74,22 +70,18 @@ export class GrowingDoubles {
     this.length = first.length;
   }
   push(value: number): void {
-    if (this.length === this.array.length) {
-      const larger = new Float64Array(this.length * 2);
-      larger.set(this.array);
-      this.array = larger;
-    }
+    if (this.length === this.array.length) this.grow(this.length + 1);
     this.array[this.length++] = value;
   }
   append(values: Float64Array): void {
-    const length = this.length + values.length;
-    if (length > this.array.length) {
-      const larger = new Float64Array(Math.max(length, this.array.length * 2));
-      larger.set(this.array.subarray(0, this.length));
-      this.array = larger;
-    }
+    if (this.length + values.length > this.array.length) this.grow(this.length + values.length);
     this.array.set(values, this.length);
-    this.length = length;
+    this.length += values.length;
+  }
+  private grow(room: number): void {
+    const larger = new Float64Array(Math.max(room, this.array.length * 2));
+    larger.set(this.array);
+    this.array = larger;
   }
   take(): Float64Array {
     return this.array.slice(0, this.length);
